@@ -1,0 +1,55 @@
+using MeshLedger.Domain.Events;
+
+namespace MeshLedger.Domain.Ports;
+
+/// <summary>The ledger: signed events in order, appended once, never changed.</summary>
+public interface IEventStore
+{
+    /// <summary>
+    /// Appends events, all or none, in the order given. Returns once they are durable. Every signature is verified
+    /// first. Safe to repeat after any failure: an event id is appended once.
+    /// </summary>
+    Task<AppendOutcome> AppendAsync(AppendRequest request, CancellationToken cancellationToken);
+
+    /// <summary>A stream's events in order, each verified; empty if there is no such stream.</summary>
+    /// <exception cref="InvalidHistoryException">What is stored is not what was signed.</exception>
+    Task<IReadOnlyList<RecordedEvent>> LoadAsync(StreamId stream, CancellationToken cancellationToken);
+
+    /// <summary>The events of every stream of these kinds (<c>job</c>, <c>account</c>, <c>worker</c>, <c>node</c>,
+    /// <c>ledger</c>, <c>key</c>), in log order, each verified.</summary>
+    Task<IReadOnlyList<RecordedEvent>> LoadKindsAsync(IReadOnlyList<string> kinds, CancellationToken cancellationToken);
+
+    /// <summary>The last position; 0 for an empty log.</summary>
+    Task<long> HeadAsync(CancellationToken cancellationToken);
+
+    /// <summary>All events after <paramref name="position"/> in log order, in batches, for ever: waits for more at the
+    /// end. Not verified again: each was when it was appended, and the audit does.</summary>
+    IAsyncEnumerable<IReadOnlyList<RecordedEvent>> FollowAsync(long position, CancellationToken cancellationToken);
+}
+
+/// <summary>Events to append together.</summary>
+/// <param name="Events">In log order.</param>
+/// <param name="Expected">The version at which each of these streams must stand before; a stream that is not named
+/// takes the events at whatever version it has.</param>
+/// <param name="CorrelationId">Kept beside each event.</param>
+public sealed record AppendRequest(
+    IReadOnlyList<SignedEvent> Events,
+    IReadOnlyDictionary<StreamId, long> Expected,
+    string? CorrelationId);
+
+/// <summary>What became of an append.</summary>
+public abstract record AppendOutcome
+{
+    private AppendOutcome()
+    {
+    }
+
+    /// <summary>Durable. <paramref name="Before"/> is true when an earlier call had appended them already.</summary>
+    public sealed record Appended(IReadOnlyList<RecordedEvent> Events, bool Before) : AppendOutcome;
+
+    /// <summary>A stream was not at the expected version; nothing was appended.</summary>
+    public sealed record Conflict(StreamId Stream, long Expected, long Actual) : AppendOutcome;
+
+    /// <summary>An event is not what it claims to be; nothing was appended.</summary>
+    public sealed record Rejected(Refusal Reason) : AppendOutcome;
+}

@@ -1,0 +1,116 @@
+using MeshLedger.Domain.Events;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace MeshLedger.Ledger;
+
+/// <summary>Requests that go to the database together: their streams with the versions that are assumed, and their
+/// events with the versions that follow.</summary>
+internal sealed class GroupPlan
+{
+    private readonly Dictionary<StreamId, (int Index, long Version)> _next = [];
+    private readonly List<string> _streams = [];
+    private readonly List<string> _kinds = [];
+    private readonly List<long> _assumed = [];
+    private readonly List<int> _streamOfEvent = [];
+    private readonly List<long> _versionOfEvent = [];
+
+    public List<Sequencer.Pending> Pending { get; } = [];
+
+    public bool Touched(StreamId stream) => _next.ContainsKey(stream);
+
+    /// <summary>The version at which a stream stands after the requests so far.</summary>
+    public long VersionOf(StreamId stream, Dictionary<StreamId, long> known, long otherwise) =>
+        _next.TryGetValue(stream, out var next) ? next.Version : known.GetValueOrDefault(stream, otherwise);
+
+    public void Add(Sequencer.Pending pending, Dictionary<StreamId, long> known)
+    {
+        Pending.Add(pending);
+        foreach (var signed in pending.Request.Events)
+        {
+            var stream = signed.Statement.Stream;
+            if (!_next.TryGetValue(stream, out var next))
+            {
+                var assumed = known.TryGetValue(stream, out var version)
+                    ? version
+                    : pending.Request.Expected.GetValueOrDefault(stream);
+                _streams.Add(stream.ToString());
+                _kinds.Add(stream.Kind);
+                _assumed.Add(assumed);
+                next = (_streams.Count, assumed);
+            }
+
+            next.Version++;
+            _next[stream] = next;
+            _streamOfEvent.Add(next.Index);
+            _versionOfEvent.Add(next.Version);
+        }
+    }
+
+    public void Fill(NpgsqlParameterCollection parameters, DateTimeOffset now)
+    {
+        var count = _streamOfEvent.Count;
+        var ids = new Guid[count];
+        var types = new string[count];
+        var data = new string[count];
+        var headers = new string[count];
+        var correlations = new string?[count];
+        var causations = new string?[count];
+        var dotnetTypes = new string[count];
+        var i = 0;
+        foreach (var pending in Pending)
+        {
+            foreach (var signed in pending.Request.Events)
+            {
+                var statement = signed.Statement;
+                ids[i] = statement.Id.Value;
+                types[i] = statement.Type;
+                data[i] = System.Text.Encoding.UTF8.GetString(statement.Data.Span);
+                headers[i] = EventHeaders.Write(signed);
+                correlations[i] = pending.Request.CorrelationId;
+                causations[i] = statement.Cause?.ToString();
+                dotnetTypes[i] = EventCodec.DotnetTypeOf(statement.Type);
+                i++;
+            }
+        }
+
+        parameters.Add(Sequencer.Array(_streams.ToArray(), NpgsqlDbType.Text));
+        parameters.Add(Sequencer.Array(_kinds.ToArray(), NpgsqlDbType.Text));
+        parameters.Add(Sequencer.Array(_assumed.ToArray(), NpgsqlDbType.Bigint));
+        parameters.Add(new NpgsqlParameter<DateTimeOffset> { TypedValue = now, NpgsqlDbType = NpgsqlDbType.TimestampTz });
+        parameters.Add(Sequencer.Array(_streamOfEvent.ToArray(), NpgsqlDbType.Integer));
+        parameters.Add(Sequencer.Array(_versionOfEvent.ToArray(), NpgsqlDbType.Bigint));
+        parameters.Add(Sequencer.Array(ids, NpgsqlDbType.Uuid));
+        parameters.Add(Sequencer.Array(types, NpgsqlDbType.Text));
+        parameters.Add(Sequencer.Array(data, NpgsqlDbType.Text));
+        parameters.Add(Sequencer.Array(headers, NpgsqlDbType.Text));
+        parameters.Add(Sequencer.Array(correlations, NpgsqlDbType.Text));
+        parameters.Add(Sequencer.Array(causations, NpgsqlDbType.Text));
+        parameters.Add(Sequencer.Array(dotnetTypes, NpgsqlDbType.Text));
+    }
+
+    /// <summary>The events as they now stand in the log, from <paramref name="first"/> on.</summary>
+    public RecordedEvent[] Record(long first, DateTimeOffset now)
+    {
+        var recorded = new RecordedEvent[_versionOfEvent.Count];
+        var i = 0;
+        foreach (var pending in Pending)
+        {
+            foreach (var signed in pending.Request.Events)
+            {
+                recorded[i] = new RecordedEvent(signed, first + i, _versionOfEvent[i], now);
+                i++;
+            }
+        }
+
+        return recorded;
+    }
+
+    public void Remember(Dictionary<StreamId, long> known)
+    {
+        foreach (var (stream, next) in _next)
+        {
+            known[stream] = next.Version;
+        }
+    }
+}

@@ -1,0 +1,216 @@
+using System.Runtime.CompilerServices;
+using MeshLedger.Domain.Events;
+using MeshLedger.Domain.Ports;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace MeshLedger.Ledger;
+
+/// <summary>The ledger on PostgreSQL. One a process and database; safe for concurrent use.</summary>
+public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
+{
+    private const int FollowBatch = 2000;
+    private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
+
+    private readonly NpgsqlDataSource _database;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _log;
+    private readonly RecentEvents _recent = new();
+    private readonly BatchVerifier _verifier = new();
+    private readonly Sequencer _sequencer;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly Task _listening;
+
+    /// <summary>The database must be migrated (<see cref="Migrations"/>).</summary>
+    public PostgresEventStore(NpgsqlDataSource database, TimeProvider clock, ILogger<PostgresEventStore> log)
+    {
+        _database = database;
+        _clock = clock;
+        _log = log;
+        _sequencer = new Sequencer(database, _recent, clock, log);
+        _listening = Task.Run(ListenAsync);
+    }
+
+    /// <inheritdoc/>
+    public async Task<AppendOutcome> AppendAsync(AppendRequest request, CancellationToken cancellationToken)
+    {
+        if (request.Events.Count == 0)
+        {
+            return new AppendOutcome.Appended([], Before: false);
+        }
+
+        foreach (var signed in request.Events)
+        {
+            if (!signed.Verify(_verifier))
+            {
+                return new AppendOutcome.Rejected(new Refusal(
+                    "BAD_SIGNATURE", $"event {signed.Statement.Id} is not signed by {signed.Statement.By}"));
+            }
+        }
+
+        return await _sequencer.AppendAsync(request, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<RecordedEvent>> LoadAsync(StreamId stream, CancellationToken cancellationToken)
+    {
+        await using var command = _database.CreateCommand(
+            $"SELECT {EventRow.Columns} FROM mt_events e WHERE e.stream_id = $1 ORDER BY e.version");
+        command.Parameters.Add(new NpgsqlParameter<string>
+        {
+            TypedValue = stream.ToString(),
+            NpgsqlDbType = NpgsqlDbType.Varchar,
+        });
+        var events = await ReadVerifiedAsync(command, cancellationToken);
+        for (var i = 0; i < events.Count; i++)
+        {
+            if (events[i].Version != i + 1)
+            {
+                throw new InvalidHistoryException(
+                    $"Stream {stream} has no version {i + 1}: found {events[i].Version}. Run: meshledger audit");
+            }
+        }
+
+        return events;
+    }
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<RecordedEvent>> LoadKindsAsync(
+        IReadOnlyList<string> kinds, CancellationToken cancellationToken)
+    {
+        await using var command = _database.CreateCommand(
+            $"SELECT {EventRow.Columns} FROM mt_streams s JOIN mt_events e ON e.stream_id = s.id "
+            + "WHERE s.type = ANY ($1) ORDER BY e.seq_id");
+        command.Parameters.Add(Sequencer.Array(kinds.ToArray(), NpgsqlDbType.Varchar));
+        return await ReadVerifiedAsync(command, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async Task<long> HeadAsync(CancellationToken cancellationToken)
+    {
+        await using var command = _database.CreateCommand("SELECT coalesce(max(seq_id), 0) FROM mt_events");
+        return (long)(await command.ExecuteScalarAsync(cancellationToken))!;
+    }
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<IReadOnlyList<RecordedEvent>> FollowAsync(
+        long position, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var delay = TimeSpan.FromMilliseconds(50);
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            var changed = _recent.Changed;
+            var batch = _recent.After(position);
+            if (batch is null)
+            {
+                try
+                {
+                    batch = await ReadAfterAsync(position, FollowBatch, cancellationToken);
+                    delay = TimeSpan.FromMilliseconds(50);
+                }
+                catch (Exception exception) when (exception is NpgsqlException or IOException or TimeoutException)
+                {
+                    Log.FollowPostponed(_log, delay.TotalMilliseconds, exception.Message);
+                    await Task.Delay(delay, _clock, cancellationToken);
+                    delay = delay < TimeSpan.FromSeconds(5) ? delay * 2 : delay;
+                    continue;
+                }
+            }
+
+            if (batch.Count > 0)
+            {
+                position = batch[^1].Position;
+                yield return batch;
+                continue;
+            }
+
+            // A notification is a hint that may get lost; looking again now and then is what is relied on.
+            await Task.WhenAny(changed, Task.Delay(LookAgain, _clock, cancellationToken));
+        }
+    }
+
+    /// <summary>At most <paramref name="count"/> events after <paramref name="position"/>, in log order, not verified.
+    /// </summary>
+    public async Task<IReadOnlyList<RecordedEvent>> ReadAfterAsync(
+        long position, int count, CancellationToken cancellationToken)
+    {
+        await using var command = _database.CreateCommand(
+            $"SELECT {EventRow.Columns} FROM mt_events e WHERE e.seq_id > $1 ORDER BY e.seq_id LIMIT {count}");
+        command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = position });
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var events = new List<RecordedEvent>();
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            var row = EventRow.Read(reader);
+            try
+            {
+                events.Add(row.ToEvent(out _));
+            }
+            catch (FormatException exception)
+            {
+                throw new InvalidHistoryException(
+                    $"The row at position {row.Position} is no event: {exception.Message}. Run: meshledger audit", exception);
+            }
+        }
+
+        return events;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_stopping.IsCancellationRequested)
+        {
+            return;
+        }
+
+        await _stopping.CancelAsync();
+        await _sequencer.DisposeAsync();
+        await _listening;
+        _stopping.Dispose();
+    }
+
+    private async Task<List<RecordedEvent>> ReadVerifiedAsync(NpgsqlCommand command, CancellationToken cancellationToken)
+    {
+        var events = new List<RecordedEvent>();
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            events.Add(EventRow.Read(reader).ToVerifiedEvent(_verifier));
+        }
+
+        return events;
+    }
+
+    /// <summary>Turns the database's notifications into wake-ups. Whatever happens to it, followers look by
+    /// themselves.</summary>
+    private async Task ListenAsync()
+    {
+        while (!_stopping.IsCancellationRequested)
+        {
+            try
+            {
+                await using var connection = await _database.OpenConnectionAsync(_stopping.Token);
+                connection.Notification += (_, _) => _recent.Wake();
+                await using (var command = new NpgsqlCommand("LISTEN ml_appended", connection))
+                {
+                    await command.ExecuteNonQueryAsync(_stopping.Token);
+                }
+
+                while (true)
+                {
+                    await connection.WaitAsync(_stopping.Token);
+                }
+            }
+            catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception exception) when (exception is NpgsqlException or IOException or TimeoutException)
+            {
+                Log.FollowPostponed(_log, LookAgain.TotalMilliseconds, exception.Message);
+                await Task.Delay(LookAgain, _clock, CancellationToken.None);
+            }
+        }
+    }
+}

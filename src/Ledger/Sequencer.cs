@@ -1,0 +1,375 @@
+using System.Threading.Channels;
+using MeshLedger.Domain.Events;
+using MeshLedger.Domain.Ports;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace MeshLedger.Ledger;
+
+/// <summary>
+/// The only writer of events in this process. It gathers the requests that wait, puts as many as fit together into one
+/// round trip to <c>ml_append</c>, and answers each. Many sequencers may write one database: the function's lock orders
+/// them, and what a sequencer assumed wrongly about a stream comes back as that stream's true version.
+/// </summary>
+/// <remarks>
+/// <c>_versions</c> is read and written by the loop alone. A request is answered once: appended, in conflict, or failed
+/// with the database's error. While the database is away the loop tries again, for requests are safe to repeat.
+/// </remarks>
+internal sealed class Sequencer : IAsyncDisposable
+{
+    private const int MaxEvents = 4096;
+    private const long MaxBytes = 16 << 20;
+    private const int MaxCachedVersions = 200_000;
+    private const int MaxRounds = 50;
+
+    private readonly NpgsqlDataSource _database;
+    private readonly RecentEvents _recent;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _log;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly Dictionary<StreamId, long> _versions = [];
+    private readonly Channel<Pending> _waiting =
+        Channel.CreateBounded<Pending>(new BoundedChannelOptions(20_000) { SingleReader = true });
+
+    private readonly Task _loop;
+
+    public Sequencer(NpgsqlDataSource database, RecentEvents recent, TimeProvider clock, ILogger log)
+    {
+        _database = database;
+        _recent = recent;
+        _clock = clock;
+        _log = log;
+        _loop = Task.Run(RunAsync);
+    }
+
+    public async Task<AppendOutcome> AppendAsync(AppendRequest request, CancellationToken cancellationToken)
+    {
+        var pending = new Pending(request);
+        await _waiting.Writer.WriteAsync(pending, cancellationToken);
+        return await pending.Answer.Task.WaitAsync(cancellationToken);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _waiting.Writer.TryComplete();
+        await _stopping.CancelAsync();
+        await _loop;
+        _stopping.Dispose();
+    }
+
+    private async Task RunAsync()
+    {
+        var group = new List<Pending>();
+        try
+        {
+            while (await _waiting.Reader.WaitToReadAsync(_stopping.Token))
+            {
+                group.Clear();
+                var (events, bytes) = (0, 0L);
+                while (events < MaxEvents && bytes < MaxBytes && _waiting.Reader.TryRead(out var pending))
+                {
+                    group.Add(pending);
+                    events += pending.Request.Events.Count;
+                    bytes += pending.Request.Events.Sum(signed => (long)signed.Statement.Canonical.Length);
+                }
+
+                await AppendGroupAsync(group);
+            }
+        }
+        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+        {
+            Fail(group, new OperationCanceledException("The sequencer has stopped; the append may have been made."));
+        }
+
+        while (_waiting.Reader.TryRead(out var rest))
+        {
+            rest.Answer.TrySetException(new OperationCanceledException("The sequencer has stopped."));
+        }
+    }
+
+    /// <summary>Answers every request of the group.</summary>
+    private async Task AppendGroupAsync(List<Pending> group)
+    {
+        var delay = TimeSpan.FromMilliseconds(50);
+        for (var round = 0; group.Count > 0; round++)
+        {
+            try
+            {
+                await LearnVersionsAsync(group);
+                var plan = Plan(group);
+                if (plan.Pending.Count == 0)
+                {
+                    return;
+                }
+
+                if (await SendAsync(plan))
+                {
+                    group.RemoveAll(pending => pending.Answer.Task.IsCompleted);
+                    continue;
+                }
+
+                if (round >= MaxRounds)
+                {
+                    Fail(group, new InvalidOperationException(
+                        $"Other nodes kept writing the same streams for {MaxRounds} rounds; nothing was appended."));
+                }
+            }
+            catch (Exception exception) when (IsPassing(exception) && !_stopping.IsCancellationRequested)
+            {
+                Log.AppendPostponed(_log, delay.TotalMilliseconds, exception.Message);
+                _versions.Clear();
+                await Task.Delay(delay, _clock, _stopping.Token);
+                delay = delay < TimeSpan.FromSeconds(5) ? delay * 2 : delay;
+            }
+            catch (PostgresException exception) when (group.Count == 1)
+            {
+                _versions.Clear();
+                Fail(group, exception);
+            }
+            catch (PostgresException)
+            {
+                // One request spoils the others: each goes alone.
+                _versions.Clear();
+                foreach (var pending in group.ToArray())
+                {
+                    await AppendGroupAsync([pending]);
+                }
+            }
+
+            group.RemoveAll(pending => pending.Answer.Task.IsCompleted);
+        }
+    }
+
+    /// <summary>Streams that nobody expects at a version, and that this process does not know, are looked up first.
+    /// </summary>
+    private async Task LearnVersionsAsync(List<Pending> group)
+    {
+        List<string>? unknown = null;
+        foreach (var pending in group)
+        {
+            foreach (var signed in pending.Request.Events)
+            {
+                var stream = signed.Statement.Stream;
+                if (!_versions.ContainsKey(stream) && !pending.Request.Expected.ContainsKey(stream))
+                {
+                    (unknown ??= []).Add(stream.ToString());
+                }
+            }
+        }
+
+        if (unknown is null)
+        {
+            return;
+        }
+
+        await using var command = _database.CreateCommand(
+            "SELECT s.id, coalesce(m.version, 0) FROM unnest($1) AS s (id) LEFT JOIN mt_streams m ON m.id = s.id");
+        command.Parameters.Add(Array(unknown.Distinct().ToArray(), NpgsqlDbType.Text));
+        await using var reader = await command.ExecuteReaderAsync(_stopping.Token);
+        while (await reader.ReadAsync(_stopping.Token))
+        {
+            _versions[StreamId.Parse(reader.GetString(0))] = reader.GetInt64(1);
+        }
+    }
+
+    /// <summary>Gives each request's events their versions, in order; leaves out and answers those in conflict with
+    /// what is known, once the database has said so.</summary>
+    private GroupPlan Plan(List<Pending> group)
+    {
+        var plan = new GroupPlan();
+        foreach (var pending in group)
+        {
+            if (pending.Answer.Task.IsCompleted)
+            {
+                continue;
+            }
+
+            StreamId? wrong = null;
+            foreach (var (stream, expected) in pending.Request.Expected)
+            {
+                if (plan.VersionOf(stream, _versions, expected) != expected)
+                {
+                    wrong = stream;
+                }
+            }
+
+            if (wrong is { } conflict)
+            {
+                if (pending.Confirmed || plan.Touched(conflict))
+                {
+                    Conflict(pending, conflict, plan);
+                }
+                else
+                {
+                    // What this process remembers may be old, or the append may have been made before: ask.
+                    pending.Confirmed = true;
+                    _versions.Remove(conflict);
+                    plan.Add(pending, _versions);
+                }
+
+                continue;
+            }
+
+            plan.Add(pending, _versions);
+        }
+
+        return plan;
+    }
+
+    private void Conflict(Pending pending, StreamId stream, GroupPlan plan)
+    {
+        var expected = pending.Request.Expected[stream];
+        pending.Answer.TrySetResult(
+            new AppendOutcome.Conflict(stream, expected, plan.VersionOf(stream, _versions, expected)));
+    }
+
+    private async Task<bool> SendAsync(GroupPlan plan)
+    {
+        var now = _clock.GetUtcNow().ToMicroseconds();
+        await using var command = _database.CreateCommand(
+            "SELECT outcome, detail, number FROM ml_append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)");
+        plan.Fill(command.Parameters, now);
+        long? first = null;
+        var duplicates = new Dictionary<Guid, long>();
+        await using (var reader = await command.ExecuteReaderAsync(_stopping.Token))
+        {
+            while (await reader.ReadAsync(_stopping.Token))
+            {
+                switch (reader.GetString(0))
+                {
+                    case "appended":
+                        first = reader.GetInt64(2);
+                        break;
+                    case "version":
+                        _versions[StreamId.Parse(reader.GetString(1))] = reader.GetInt64(2);
+                        break;
+                    default:
+                        duplicates[Guid.Parse(reader.GetString(1))] = reader.GetInt64(2);
+                        break;
+                }
+            }
+        }
+
+        if (first is not { } position)
+        {
+            foreach (var pending in plan.Pending)
+            {
+                pending.Confirmed = true;
+            }
+
+            await AnswerDuplicatesAsync(plan, duplicates);
+            return false;
+        }
+
+        var recorded = plan.Record(position, now);
+        plan.Remember(_versions);
+        if (_versions.Count > MaxCachedVersions)
+        {
+            _versions.Clear();
+        }
+
+        _recent.Add(recorded);
+        var at = 0;
+        foreach (var pending in plan.Pending)
+        {
+            var count = pending.Request.Events.Count;
+            pending.Answer.TrySetResult(new AppendOutcome.Appended(recorded[at..(at + count)], Before: false));
+            at += count;
+        }
+
+        return true;
+    }
+
+    /// <summary>A request whose events are all in the log already was appended by an earlier call whose answer got
+    /// lost: it is told so. One of which some are there was never one append: it is refused.</summary>
+    private async Task AnswerDuplicatesAsync(GroupPlan plan, Dictionary<Guid, long> duplicates)
+    {
+        if (duplicates.Count == 0)
+        {
+            return;
+        }
+
+        var seen = new HashSet<Guid>();
+        foreach (var pending in plan.Pending)
+        {
+            var events = pending.Request.Events;
+            var there = events.Count(signed => duplicates.ContainsKey(signed.Statement.Id.Value));
+            if (there == events.Count)
+            {
+                pending.Answer.TrySetResult(await ReadBackAsync(events, duplicates));
+            }
+            else if (there > 0 || !events.All(signed => seen.Add(signed.Statement.Id.Value)))
+            {
+                pending.Answer.TrySetResult(new AppendOutcome.Rejected(new Refusal(
+                    "EVENT_ID_TAKEN", "some of these events are in the log already, in another append")));
+            }
+        }
+    }
+
+    private async Task<AppendOutcome> ReadBackAsync(
+        IReadOnlyList<SignedEvent> events, Dictionary<Guid, long> positions)
+    {
+        await using var command = _database.CreateCommand(
+            "SELECT seq_id, stream_id, version, timestamp, headers ->> 'digest' FROM mt_events WHERE seq_id = ANY ($1)");
+        command.Parameters.Add(Array(
+            events.Select(signed => positions[signed.Statement.Id.Value]).ToArray(), NpgsqlDbType.Bigint));
+        var rows = new Dictionary<long, (string Stream, long Version, DateTimeOffset At, string Digest)>();
+        await using (var reader = await command.ExecuteReaderAsync(_stopping.Token))
+        {
+            while (await reader.ReadAsync(_stopping.Token))
+            {
+                rows[reader.GetInt64(0)] = (
+                    reader.GetString(1), reader.GetInt64(2), reader.GetFieldValue<DateTimeOffset>(3), reader.GetString(4));
+            }
+        }
+
+        var recorded = new List<RecordedEvent>();
+        foreach (var signed in events)
+        {
+            var position = positions[signed.Statement.Id.Value];
+            var row = rows[position];
+            if (row.Digest != signed.Digest.ToString())
+            {
+                return new AppendOutcome.Rejected(new Refusal(
+                    "EVENT_ID_TAKEN", $"event id {signed.Statement.Id} stands for another event, at position {position}"));
+            }
+
+            recorded.Add(new RecordedEvent(signed, position, row.Version, row.At));
+        }
+
+        return new AppendOutcome.Appended(recorded, Before: true);
+    }
+
+    private static bool IsPassing(Exception exception) => exception switch
+    {
+        PostgresException postgres => postgres.IsTransient || postgres.SqlState is
+            PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.CannotConnectNow
+            or PostgresErrorCodes.TooManyConnections or PostgresErrorCodes.DiskFull,
+        NpgsqlException or IOException or TimeoutException => true,
+        _ => false,
+    };
+
+    private static void Fail(List<Pending> group, Exception exception)
+    {
+        foreach (var pending in group)
+        {
+            pending.Answer.TrySetException(exception);
+        }
+    }
+
+    internal static NpgsqlParameter Array<T>(T[] values, NpgsqlDbType type) =>
+        new NpgsqlParameter<T[]> { TypedValue = values, NpgsqlDbType = NpgsqlDbType.Array | type };
+
+    /// <summary>A request and its answer to come.</summary>
+    internal sealed class Pending(AppendRequest request)
+    {
+        public AppendRequest Request { get; } = request;
+
+        public TaskCompletionSource<AppendOutcome> Answer { get; } =
+            new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        /// <summary>The database has been asked since a conflict was first suspected.</summary>
+        public bool Confirmed { get; set; }
+    }
+}

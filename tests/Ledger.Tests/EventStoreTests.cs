@@ -1,0 +1,189 @@
+using MeshLedger.Crypto;
+using MeshLedger.Domain.Accounts;
+using MeshLedger.Domain.Events;
+using MeshLedger.Domain.Ports;
+using MeshLedger.Testing;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace MeshLedger.Ledger.Tests;
+
+public sealed class EventStoreTests : IAsyncLifetime
+{
+    private static readonly DateTimeOffset Time = new(2026, 11, 21, 1, 2, 3, TimeSpan.Zero);
+    private readonly SigningKey _key = SigningKey.Generate();
+    private PostgresDatabase _database = null!;
+    private PostgresEventStore _store = null!;
+
+    public async Task InitializeAsync()
+    {
+        _database = await PostgresDatabase.CreateAsync();
+        _store = Open();
+    }
+
+    public async Task DisposeAsync()
+    {
+        await _store.DisposeAsync();
+        await _database.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task What_is_appended_is_loaded_verified_and_in_order()
+    {
+        var events = Grants("a", 5);
+        var appended = Assert.IsType<AppendOutcome.Appended>(await AppendAsync(_store, events, ("a", 0)));
+        Assert.Equal([1L, 2, 3, 4, 5], appended.Events.Select(recorded => recorded.Position));
+
+        var loaded = await _store.LoadAsync(StreamId.Parse("a"), CancellationToken.None);
+
+        Assert.Equal(events.Select(signed => signed.Digest), loaded.Select(recorded => recorded.Event.Digest));
+        Assert.Equal([1L, 2, 3, 4, 5], loaded.Select(recorded => recorded.Version));
+        Assert.Equal(5, await _database.ScalarAsync<long>("SELECT last_value FROM mt_events_sequence"));
+    }
+
+    [Fact]
+    public async Task A_stream_that_is_not_at_the_expected_version_takes_nothing()
+    {
+        await AppendAsync(_store, Grants("a", 2), ("a", 0));
+
+        var outcome = await AppendAsync(_store, [.. Grants("b", 1), .. Grants("a", 1)], ("b", 0), ("a", 1));
+
+        Assert.Equal(new AppendOutcome.Conflict(StreamId.Parse("a"), 1, 2), outcome);
+        Assert.Equal(2, await _store.HeadAsync(CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task An_append_that_is_repeated_appends_nothing_and_says_where_its_events_are()
+    {
+        var events = Grants("a", 3);
+        await AppendAsync(_store, events, ("a", 0));
+        await AppendAsync(_store, Grants("a", 1), ("a", 3));
+
+        await using var other = Open();
+        foreach (var store in (PostgresEventStore[])[_store, other])
+        {
+            var again = Assert.IsType<AppendOutcome.Appended>(await AppendAsync(store, events, ("a", 0)));
+            Assert.True(again.Before);
+            Assert.Equal([1L, 2, 3], again.Events.Select(recorded => recorded.Position));
+            var anywhere = Assert.IsType<AppendOutcome.Appended>(await AppendAsync(store, events));
+            Assert.True(anywhere.Before);
+        }
+
+        Assert.Equal(4, await _store.HeadAsync(CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task An_event_that_its_author_did_not_sign_is_rejected()
+    {
+        var signed = Grants("a", 1)[0];
+        var forged = new SignedEvent(signed.Statement, new byte[64], null);
+
+        var outcome = Assert.IsType<AppendOutcome.Rejected>(await AppendAsync(_store, [forged]));
+
+        Assert.Equal("BAD_SIGNATURE", outcome.Reason.Code);
+        Assert.Equal(0, await _store.HeadAsync(CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task Two_nodes_that_write_at_once_leave_no_hole_and_lose_nothing()
+    {
+        await using var other = Open();
+        var writers = Enumerable.Range(0, 8).Select(writer => Task.Run(async () =>
+        {
+            var store = writer % 2 == 0 ? _store : other;
+            for (var i = 0; i < 50; i++)
+            {
+                Assert.IsType<AppendOutcome.Appended>(await AppendAsync(store, Grants("shared", 1)));
+                Assert.IsType<AppendOutcome.Appended>(await AppendAsync(store, Grants($"own-{writer}", 1), ($"own-{writer}", i)));
+            }
+        }));
+        await Task.WhenAll(writers);
+
+        Assert.Equal(800, await _store.HeadAsync(CancellationToken.None));
+        Assert.Equal(800, await _database.ScalarAsync<long>("SELECT count(*) FROM mt_events"));
+        Assert.Equal(400, (await _store.LoadAsync(StreamId.Parse("shared"), CancellationToken.None)).Count);
+    }
+
+    [Fact]
+    public async Task Exactly_one_of_many_racers_for_a_version_wins()
+    {
+        await using var other = Open();
+        var outcomes = await Task.WhenAll(Enumerable.Range(0, 20).Select(racer =>
+            AppendAsync(racer % 2 == 0 ? _store : other, Grants("a", 1), ("a", 0))));
+
+        Assert.Single(outcomes.OfType<AppendOutcome.Appended>());
+        Assert.Equal(19, outcomes.OfType<AppendOutcome.Conflict>().Count());
+    }
+
+    [Fact]
+    public async Task Whoever_follows_sees_every_event_once_in_order_whichever_node_wrote_it()
+    {
+        await using var other = Open();
+        var writing = Task.WhenAll(Enumerable.Range(0, 6).Select(writer => Task.Run(async () =>
+        {
+            for (var i = 0; i < 40; i++)
+            {
+                await AppendAsync(writer % 2 == 0 ? _store : other, Grants($"w{writer}", 1 + (i % 3)));
+            }
+        })));
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        var total = 6 * Enumerable.Range(0, 40).Sum(i => 1 + (i % 3));
+        var seen = new List<long>();
+        await foreach (var batch in _store.FollowAsync(0, limit.Token))
+        {
+            seen.AddRange(batch.Select(recorded => recorded.Position));
+            if (seen.Count >= total)
+            {
+                break;
+            }
+        }
+
+        await writing;
+        Assert.Equal(Enumerable.Range(1, total).Select(i => (long)i), seen);
+    }
+
+    [Fact]
+    public async Task A_changed_body_is_not_loaded()
+    {
+        await AppendAsync(_store, Grants("a", 1), ("a", 0));
+        await _database.ExecuteAsync("UPDATE mt_events SET data = jsonb_set(data, '{grant}', '7')");
+
+        await Assert.ThrowsAsync<InvalidHistoryException>(() => _store.LoadAsync(StreamId.Parse("a"), CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task Backends_that_are_killed_lose_no_append()
+    {
+        using var stop = new CancellationTokenSource();
+        var killing = Task.Run(async () =>
+        {
+            while (!stop.IsCancellationRequested)
+            {
+                await _database.ExecuteAsync(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    + $"WHERE datname = '{_database.Name}' AND pid <> pg_backend_pid()");
+                await Task.Delay(20);
+            }
+        });
+        for (var i = 0; i < 60; i++)
+        {
+            Assert.IsType<AppendOutcome.Appended>(await AppendAsync(_store, Grants("a", 2), ("a", i * 2)));
+        }
+
+        await stop.CancelAsync();
+        await killing;
+        Assert.Equal(120, await _store.HeadAsync(CancellationToken.None));
+    }
+
+    private static Task<AppendOutcome> AppendAsync(
+        PostgresEventStore store, IReadOnlyList<SignedEvent> events, params (string Stream, long Version)[] expected) =>
+        store.AppendAsync(
+            new AppendRequest(events, expected.ToDictionary(e => StreamId.Parse(e.Stream), e => e.Version), null),
+            CancellationToken.None);
+
+    private PostgresEventStore Open() =>
+        new(_database.Source, TimeProvider.System, NullLogger<PostgresEventStore>.Instance);
+
+    private SignedEvent[] Grants(string stream, int count) => SignedEvent.Sign(_key, [.. Enumerable.Range(0, count).Select(i =>
+        EventCodec.State(
+            new AccountEvent.Opened(i), _key.Did, null, StreamId.Parse(stream), EventId.New(Time), Time.AddTicks(i * 10)))]);
+}
