@@ -39,6 +39,20 @@ internal sealed record EventRow(
             new SignedEvent(statement, headers.Signature, headers.Proof), Position, Version, AppendedAt);
     }
 
+    /// <summary>As <see cref="ToEvent(out EventHeaders)"/>, for those who believe what is stored.</summary>
+    /// <exception cref="InvalidHistoryException">The row is no event.</exception>
+    public RecordedEvent ToStoredEvent()
+    {
+        try
+        {
+            return ToEvent(out _);
+        }
+        catch (FormatException exception)
+        {
+            throw Broken(exception.Message);
+        }
+    }
+
     /// <summary>As <see cref="ToEvent(out EventHeaders)"/>, with digest and signature verified.</summary>
     /// <exception cref="InvalidHistoryException">What is stored is not what was signed.</exception>
     public RecordedEvent ToVerifiedEvent(BatchVerifier verifier)

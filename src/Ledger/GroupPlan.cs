@@ -67,7 +67,7 @@ internal sealed class GroupPlan
                 types[i] = statement.Type;
                 data[i] = System.Text.Encoding.UTF8.GetString(statement.Data.Span);
                 headers[i] = EventHeaders.Write(signed);
-                correlations[i] = pending.Request.CorrelationId;
+                correlations[i] = pending.Request.Correlations?.GetValueOrDefault(statement.Stream);
                 causations[i] = statement.Cause?.ToString();
                 dotnetTypes[i] = EventCodec.DotnetTypeOf(statement.Type);
                 i++;

@@ -87,6 +87,25 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
     }
 
     /// <inheritdoc/>
+    public async Task<IReadOnlyList<StreamId>> OpenStreamsAsync(
+        string kind, IReadOnlyList<string> endTypes, CancellationToken cancellationToken)
+    {
+        await using var command = _database.CreateCommand(
+            "SELECT s.id FROM mt_streams s JOIN mt_events e ON e.stream_id = s.id AND e.version = s.version "
+            + "WHERE s.type = $1 AND e.type <> ALL ($2) ORDER BY e.seq_id");
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = kind });
+        command.Parameters.Add(Sequencer.Array(endTypes.ToArray(), NpgsqlDbType.Varchar));
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var streams = new List<StreamId>();
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            streams.Add(StreamId.Parse(reader.GetString(0)));
+        }
+
+        return streams;
+    }
+
+    /// <inheritdoc/>
     public async Task<long> HeadAsync(CancellationToken cancellationToken)
     {
         await using var command = _database.CreateCommand("SELECT coalesce(max(seq_id), 0) FROM mt_events");
@@ -106,7 +125,7 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
             {
                 try
                 {
-                    batch = await ReadAfterAsync(position, FollowBatch, cancellationToken);
+                    batch = await ReadAfterAsync(position, FollowBatch, row => row.ToVerifiedEvent(_verifier), cancellationToken);
                     delay = TimeSpan.FromMilliseconds(50);
                 }
                 catch (Exception exception) when (exception is NpgsqlException or IOException or TimeoutException)
@@ -130,32 +149,10 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
         }
     }
 
-    /// <summary>At most <paramref name="count"/> events after <paramref name="position"/>, in log order, not verified.
-    /// </summary>
-    public async Task<IReadOnlyList<RecordedEvent>> ReadAfterAsync(
-        long position, int count, CancellationToken cancellationToken)
-    {
-        await using var command = _database.CreateCommand(
-            $"SELECT {EventRow.Columns} FROM mt_events e WHERE e.seq_id > $1 ORDER BY e.seq_id LIMIT {count}");
-        command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = position });
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        var events = new List<RecordedEvent>();
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            var row = EventRow.Read(reader);
-            try
-            {
-                events.Add(row.ToEvent(out _));
-            }
-            catch (FormatException exception)
-            {
-                throw new InvalidHistoryException(
-                    $"The row at position {row.Position} is no event: {exception.Message}. Run: meshledger audit", exception);
-            }
-        }
-
-        return events;
-    }
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<RecordedEvent>> ReadAfterAsync(
+        long position, int count, CancellationToken cancellationToken) =>
+        ReadAfterAsync(position, count, row => row.ToStoredEvent(), cancellationToken);
 
     public async ValueTask DisposeAsync()
     {
@@ -168,6 +165,23 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
         await _sequencer.DisposeAsync();
         await _listening;
         _stopping.Dispose();
+    }
+
+    private async Task<IReadOnlyList<RecordedEvent>> ReadAfterAsync(
+        long position, int count, Func<EventRow, RecordedEvent> toEvent, CancellationToken cancellationToken)
+    {
+        await using var command = _database.CreateCommand(
+            $"SELECT {EventRow.Columns} FROM mt_events e WHERE e.seq_id > $1 ORDER BY e.seq_id LIMIT $2");
+        command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = position });
+        command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = count });
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var events = new List<RecordedEvent>();
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            events.Add(toEvent(EventRow.Read(reader)));
+        }
+
+        return events;
     }
 
     private async Task<List<RecordedEvent>> ReadVerifiedAsync(NpgsqlCommand command, CancellationToken cancellationToken)

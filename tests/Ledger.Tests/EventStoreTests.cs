@@ -177,7 +177,7 @@ public sealed class EventStoreTests : IAsyncLifetime
     private static Task<AppendOutcome> AppendAsync(
         PostgresEventStore store, IReadOnlyList<SignedEvent> events, params (string Stream, long Version)[] expected) =>
         store.AppendAsync(
-            new AppendRequest(events, expected.ToDictionary(e => StreamId.Parse(e.Stream), e => e.Version), null),
+            new AppendRequest(events, expected.ToDictionary(e => StreamId.Parse(e.Stream), e => e.Version)),
             CancellationToken.None);
 
     private PostgresEventStore Open() =>

@@ -76,7 +76,10 @@ public static class EventCodec
         LedgerEvent body, Did by, Digest? cause, StreamId stream, EventId id, DateTimeOffset time)
     {
         var kind = ByClrType[body.GetType()];
-        return Statement.Create(by, cause, JsonSerializer.SerializeToUtf8Bytes(body, kind.Json), id, stream, time, kind.Type);
+        var data = JsonSerializer.SerializeToUtf8Bytes(body, kind.Json);
+        var statement = Statement.Create(by, cause, data, id, stream, time, kind.Type);
+        statement.Body = body;
+        return statement;
     }
 
     /// <summary>Reads the body of a statement.</summary>

@@ -8,7 +8,7 @@ public readonly record struct EventFact(Did By, Digest? Cause, Digest Digest, Da
 {
     /// <exception cref="FormatException">The statement's body is of no known kind or shape.</exception>
     public static EventFact Of(Statement statement) =>
-        new(statement.By, statement.Cause, statement.Digest, statement.Time, EventCodec.Read(statement));
+        new(statement.By, statement.Cause, statement.Digest, statement.Time, statement.Body);
 }
 
 /// <summary>Who is who in the ledger, as of the events before the one that is judged.</summary>

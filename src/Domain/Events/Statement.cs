@@ -53,6 +53,14 @@ public sealed class Statement
     /// <summary>The body, canonical JSON.</summary>
     public ReadOnlyMemory<byte> Data { get; }
 
+    /// <summary>The body, read.</summary>
+    /// <exception cref="FormatException">The type is unknown, or the data is not of its shape; says where.</exception>
+    public LedgerEvent Body
+    {
+        get => field ??= EventCodec.Read(this);
+        internal set;
+    }
+
     /// <summary>The whole statement, canonical JSON: what is hashed.</summary>
     public ReadOnlyMemory<byte> Canonical { get; }
 

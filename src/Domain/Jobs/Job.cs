@@ -61,6 +61,7 @@ public static class Job
         {
             Attempt = opened.Attempt,
             BiddingDigest = fact.Digest,
+            Coordinator = fact.By,
             BiddingClosesAt = opened.ClosesAt,
         },
         (_, JobEvent.BidPlaced bid) => Next(state, state.Status) with

@@ -61,7 +61,9 @@ public abstract record JobEvent : LedgerEvent
 
 /// <summary>What the submitter asked for, beside what a worker must have.</summary>
 /// <param name="MaxPrice">Held in escrow from submission until settlement, in mana.</param>
-/// <param name="IdempotencyKey">SHA-256 of the key; the key itself stands in the document.</param>
+/// <param name="IdempotencyKey">SHA-256 over the submitter's did:key, a zero byte, and the key, which itself stands in
+/// the document; names the stream <c>key-SHA256</c>.</param>
+/// <param name="CorrelationId">From the document's <c>observability</c>.</param>
 public sealed record JobTerms(
     long MaxPrice,
     long BidWindowMs,
@@ -70,7 +72,8 @@ public sealed record JobTerms(
     int Priority,
     int MaxAttempts,
     bool Cancellable,
-    Digest? IdempotencyKey);
+    Digest? IdempotencyKey,
+    string? CorrelationId);
 
 /// <summary>What a worker must have to win a job. Absent members ask for nothing.</summary>
 public sealed record JobRequirements

@@ -46,6 +46,9 @@ public sealed record JobState
     /// <summary>The attempt that is under way, from 1; 0 before bidding opens.</summary>
     public int Attempt { get; init; }
     public Digest? BiddingDigest { get; init; }
+
+    /// <summary>The node that opened bidding, and looks after the job while it is alive.</summary>
+    public Did Coordinator { get; init; }
     public DateTimeOffset? BiddingClosesAt { get; init; }
     public ImmutableList<BidFact> Bids { get; init; } = [];
     public JobEvent.Assigned? Assignment { get; init; }

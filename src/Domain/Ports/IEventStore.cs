@@ -19,23 +19,32 @@ public interface IEventStore
     /// <c>ledger</c>, <c>key</c>), in log order, each verified.</summary>
     Task<IReadOnlyList<RecordedEvent>> LoadKindsAsync(IReadOnlyList<string> kinds, CancellationToken cancellationToken);
 
+    /// <summary>The streams of a kind whose last event is of none of <paramref name="endTypes"/>.</summary>
+    Task<IReadOnlyList<StreamId>> OpenStreamsAsync(
+        string kind, IReadOnlyList<string> endTypes, CancellationToken cancellationToken);
+
     /// <summary>The last position; 0 for an empty log.</summary>
     Task<long> HeadAsync(CancellationToken cancellationToken);
 
     /// <summary>All events after <paramref name="position"/> in log order, in batches, for ever: waits for more at the
-    /// end. Not verified again: each was when it was appended, and the audit does.</summary>
+    /// end. Each is verified, unless this process appended it.</summary>
+    /// <exception cref="InvalidHistoryException">What is stored is not what was signed.</exception>
     IAsyncEnumerable<IReadOnlyList<RecordedEvent>> FollowAsync(long position, CancellationToken cancellationToken);
+
+    /// <summary>At most <paramref name="count"/> events after <paramref name="position"/>, in log order, as they are
+    /// stored; not verified again.</summary>
+    Task<IReadOnlyList<RecordedEvent>> ReadAfterAsync(long position, int count, CancellationToken cancellationToken);
 }
 
 /// <summary>Events to append together.</summary>
 /// <param name="Events">In log order.</param>
 /// <param name="Expected">The version at which each of these streams must stand before; a stream that is not named
 /// takes the events at whatever version it has.</param>
-/// <param name="CorrelationId">Kept beside each event.</param>
-public sealed record AppendRequest(
-    IReadOnlyList<SignedEvent> Events,
-    IReadOnlyDictionary<StreamId, long> Expected,
-    string? CorrelationId);
+public sealed record AppendRequest(IReadOnlyList<SignedEvent> Events, IReadOnlyDictionary<StreamId, long> Expected)
+{
+    /// <summary>Kept beside the events of these streams, for those who look for them by it.</summary>
+    public IReadOnlyDictionary<StreamId, string>? Correlations { get; init; }
+}
 
 /// <summary>What became of an append.</summary>
 public abstract record AppendOutcome

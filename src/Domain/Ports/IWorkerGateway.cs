@@ -1,0 +1,53 @@
+using MeshLedger.Crypto;
+using MeshLedger.Domain.Events;
+using MeshLedger.Domain.Jobs;
+
+namespace MeshLedger.Domain.Ports;
+
+/// <summary>
+/// What a worker may ask of a node: all of a worker's way to the ledger. A worker has no other; what it says is events
+/// that it signed itself, and every one is judged by <see cref="JobRules"/> before it is appended.
+/// </summary>
+public interface IWorkerGateway
+{
+    /// <summary>Records a <c>worker_registered</c>. Returns once it is durable; null, or why not.</summary>
+    Task<Refusal?> RegisterAsync(SignedEvent registration, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Makes the worker live for as long as the sequence is read, and tells it what concerns it: first the assignments
+    /// that it has not finished and the jobs that wait for bids, then whatever comes. A notice may come twice.
+    /// </summary>
+    /// <param name="registration">The digest of the registration that it stands on.</param>
+    IAsyncEnumerable<WorkerNotice> ListenAsync(Digest registration, CancellationToken cancellationToken);
+
+    /// <summary>Appends bids and reports. Returns once each is durable or refused: an answer an event, in order, null
+    /// for durable. Events of one job stand in the order in which they happened.</summary>
+    Task<IReadOnlyList<Refusal?>> ReportAsync(IReadOnlyList<SignedEvent> events, CancellationToken cancellationToken);
+
+    /// <summary>Says that the worker will not bid on an attempt, so that bidding need not wait for it. A hint.</summary>
+    void Decline(Digest registration, JobId job, int attempt);
+}
+
+/// <summary>What a worker is told.</summary>
+public abstract record WorkerNotice
+{
+    private WorkerNotice()
+    {
+    }
+
+    /// <summary>A job takes bids, and this worker meets what it asks for.</summary>
+    public sealed record Offered(JobId JobId, int Attempt, Digest SubmissionDigest, JobEvent.Submitted Submission)
+        : WorkerNotice;
+
+    /// <summary>The worker is to run an attempt.</summary>
+    /// <param name="Start">The digest of its <c>execution_started</c> if it had begun before; it then says so no more.
+    /// </param>
+    /// <param name="Progress">The number of progress reports it has made, and the last one's basis points.</param>
+    public sealed record Assigned(
+        JobId JobId,
+        int Attempt,
+        Digest AssignmentDigest,
+        JobEvent.Submitted Submission,
+        Digest? Start,
+        (long Sequence, int BasisPoints) Progress) : WorkerNotice;
+}

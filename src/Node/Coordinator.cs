@@ -1,0 +1,614 @@
+using System.Collections.Concurrent;
+using MeshLedger.Crypto;
+using MeshLedger.Domain.Documents;
+using MeshLedger.Domain.Events;
+using MeshLedger.Domain.Jobs;
+using MeshLedger.Domain.Nodes;
+using MeshLedger.Domain.Ports;
+using Microsoft.Extensions.Logging;
+
+namespace MeshLedger.Node;
+
+/// <summary>
+/// Looks after jobs that have not ended: judges what workers say, closes bidding, assigns, settles, gives up what is
+/// past its time, and tells workers and those who wait for results. It acts on its own jobs, and on those of nodes that
+/// are gone.
+/// </summary>
+internal sealed class Coordinator : IAsyncDisposable
+{
+    private const int MaxRounds = 20;
+
+    private readonly IEventStore _store;
+    private readonly Registry _registry;
+    private readonly WorkerLinks _workers;
+    private readonly Treasury _treasury;
+    private readonly NodeOptions _options;
+    private readonly Author _node;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _log;
+    private readonly DueTimes _due;
+    private readonly ConcurrentDictionary<JobId, JobEntry> _open = new();
+    private readonly ConcurrentDictionary<JobId, TaskCompletionSource<JobState>> _waiters = new();
+    private readonly ConcurrentDictionary<JobId, byte> _ended = new();
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly Task _timing;
+    private volatile IReadOnlySet<Did> _liveNodes = new HashSet<Did>();
+
+    public Coordinator(
+        IEventStore store, Registry registry, WorkerLinks workers, Treasury treasury, NodeOptions options, Author node,
+        TimeProvider clock, ILogger log)
+    {
+        _store = store;
+        _registry = registry;
+        _workers = workers;
+        _treasury = treasury;
+        _options = options;
+        _node = node;
+        _clock = clock;
+        _log = log;
+        _due = new DueTimes(clock);
+        _timing = Task.Run(WatchTimesAsync);
+    }
+
+    /// <summary>Loads the jobs that have not ended.</summary>
+    public async Task LoadAsync(CancellationToken cancellationToken)
+    {
+        var streams = await _store.OpenStreamsAsync("job", ["job_completed", "job_failed"], cancellationToken);
+        foreach (var stream in streams)
+        {
+            if (stream.IsJob(out var job))
+            {
+                var entry = _open.GetOrAdd(job, id => new JobEntry(id));
+                entry.Reset(await LoadStateAsync(job, cancellationToken));
+                Schedule(entry);
+            }
+        }
+
+        Log.Resumed(_log, streams.Count);
+    }
+
+    public async Task<Submission> SubmitAsync(JobDocument document, string transport, CancellationToken cancellationToken)
+    {
+        var (submission, events) = await _treasury.SubmitAsync(document, transport, cancellationToken);
+        Observe(events);
+        return submission;
+    }
+
+    /// <summary>The state of a job that has ended, once it has.</summary>
+    public async Task<JobState> EndOfAsync(JobId job, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var waiter = _waiters.GetOrAdd(
+                job, _ => new TaskCompletionSource<JobState>(TaskCreationOptions.RunContinuationsAsynchronously));
+            if (!_open.ContainsKey(job))
+            {
+                var state = await LoadStateAsync(job, cancellationToken)
+                    ?? throw new KeyNotFoundException($"There is no job {job} in this ledger.");
+                if (state.Status.IsTerminal())
+                {
+                    _waiters.TryRemove(new KeyValuePair<JobId, TaskCompletionSource<JobState>>(job, waiter));
+                    waiter.TrySetResult(state);
+                    return state;
+                }
+
+                var entry = _open.GetOrAdd(job, id => new JobEntry(id));
+                entry.Reset(state);
+                Schedule(entry);
+                continue;
+            }
+
+            return await waiter.Task.WaitAsync(cancellationToken);
+        }
+    }
+
+    /// <summary>Takes in events that the log holds now, each as often as it comes.</summary>
+    /// <param name="events">In log order.</param>
+    /// <param name="fromLog">They come by following the log, each once; otherwise they were just appended here.</param>
+    public void Observe(IReadOnlyList<RecordedEvent> events, bool fromLog = false)
+    {
+        foreach (var recorded in events)
+        {
+            if (recorded.Statement.Stream.IsJob(out var job))
+            {
+                Observe(job, recorded, fromLog);
+            }
+        }
+    }
+
+    /// <summary>What a worker is told first: its unfinished assignments, then the jobs that wait for bids.</summary>
+    public void Welcome(WorkerLink link)
+    {
+        foreach (var entry in _open.Values.OrderBy(entry => entry.State?.SubmittedAt))
+        {
+            if (entry.State is { } state)
+            {
+                Tell(link, entry, state);
+            }
+        }
+    }
+
+    public void Decline(Digest registration, JobId job, int attempt)
+    {
+        if (!_open.TryGetValue(job, out var entry) || entry.State?.Attempt != attempt)
+        {
+            return;
+        }
+
+        lock (entry.Declined)
+        {
+            entry.Declined.Add(registration);
+        }
+
+        _due.Add(job, _clock.GetUtcNow());
+    }
+
+    /// <summary>Judges and appends what one worker said about one job; an answer an event.</summary>
+    public async Task<Refusal?[]> ReportAsync(
+        JobId job, IReadOnlyList<SignedEvent> events, CancellationToken cancellationToken)
+    {
+        var entry = _open.GetValueOrDefault(job) ?? new JobEntry(job);
+        await entry.Gate.WaitAsync(cancellationToken);
+        try
+        {
+            for (var round = 0; round < MaxRounds; round++)
+            {
+                var before = entry.State;
+                if (before is null)
+                {
+                    before = await LoadStateAsync(job, cancellationToken);
+                    entry.Reset(before);
+                }
+
+                if (await TryReportAsync(entry, before, events, cancellationToken) is { } answers)
+                {
+                    return answers;
+                }
+
+                // Another node wrote the stream: judge again by what it holds now.
+                entry.Reset(null);
+            }
+        }
+        finally
+        {
+            entry.Gate.Release();
+        }
+
+        var busy = new Refusal("BUSY", "other nodes keep writing this job's stream; say it again");
+        return [.. events.Select(_ => busy)];
+    }
+
+    /// <summary>Which nodes are alive; jobs of others are looked after here from now on.</summary>
+    public void SetLiveNodes(IReadOnlySet<Did> nodes)
+    {
+        _liveNodes = nodes;
+        foreach (var entry in _open.Values)
+        {
+            if (entry.State is { } state && state.Coordinator != _node.Did && !nodes.Contains(state.Coordinator))
+            {
+                _due.Add(entry.Id, _clock.GetUtcNow());
+            }
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync();
+        await _timing;
+        _stopping.Dispose();
+    }
+
+    private void Observe(JobId job, RecordedEvent recorded, bool fromLog)
+    {
+        var body = recorded.Statement.Body;
+        if (_ended.ContainsKey(job))
+        {
+            // This process ended the job and knew so at once; the log tells it the whole story only now.
+            if (fromLog && body is JobEvent.Completed or JobEvent.Failed)
+            {
+                _ended.TryRemove(job, out _);
+            }
+
+            return;
+        }
+
+        if (!_open.TryGetValue(job, out var entry))
+        {
+            if (body is not JobEvent.Submitted)
+            {
+                return;
+            }
+
+            entry = _open.GetOrAdd(job, id => new JobEntry(id));
+        }
+
+        switch (entry.Advance(recorded, _registry, out var state))
+        {
+            case AdvanceResult.Gap:
+                _due.Add(job, _clock.GetUtcNow());
+                break;
+            case AdvanceResult.Applied when state!.Status.IsTerminal():
+                if (!fromLog)
+                {
+                    _ended[job] = 0;
+                }
+
+                Finish(entry, state);
+                break;
+            case AdvanceResult.Applied:
+                Follow(entry, state, body);
+                break;
+        }
+    }
+
+    /// <summary>What is to be done after an event.</summary>
+    private void Follow(JobEntry entry, JobState state, LedgerEvent body)
+    {
+        if (body is JobEvent.BiddingOpened or JobEvent.Assigned)
+        {
+            foreach (var link in _workers.Local)
+            {
+                Tell(link, entry, state);
+            }
+        }
+
+        if (body is JobEvent.BiddingOpened or JobEvent.ExecutionStarted)
+        {
+            Schedule(entry);
+        }
+
+        // A bid that another node recorded may be the last one that bidding waited for.
+        if (body is JobEvent.BidPlaced && state.Coordinator == _node.Did && state.Status == JobStatus.BiddingOpen)
+        {
+            _due.Add(entry.Id, _clock.GetUtcNow());
+        }
+    }
+
+    private void Finish(JobEntry entry, JobState state)
+    {
+        _open.TryRemove(new KeyValuePair<JobId, JobEntry>(entry.Id, entry));
+        if (_waiters.TryRemove(entry.Id, out var waiter))
+        {
+            waiter.TrySetResult(state);
+        }
+    }
+
+    private static void Tell(WorkerLink link, JobEntry entry, JobState state)
+    {
+        var worker = link.Registration.Worker;
+        if (state.Status is JobStatus.Assigned or JobStatus.Executing)
+        {
+            if (state.Assignment!.Worker == worker && state.Receipt is null)
+            {
+                link.Notices.Writer.TryWrite(new WorkerNotice.Assigned(
+                    entry.Id,
+                    state.Attempt,
+                    state.AssignmentDigest!.Value,
+                    state.Submission,
+                    state.StartDigest,
+                    (state.Progress?.Sequence ?? 0, state.Progress?.BasisPoints ?? 0)));
+            }
+        }
+        else if (state.Status == JobStatus.BiddingOpen
+            && !state.Bids.Exists(bid => bid.Worker == worker && bid.Body.Attempt == state.Attempt)
+            && WorkerLinks.Unmet(state.Submission, link.Registration.Facts).Count == 0)
+        {
+            link.Notices.Writer.TryWrite(new WorkerNotice.Offered(
+                entry.Id, state.Attempt, state.SubmissionDigest, state.Submission));
+        }
+    }
+
+    /// <summary>Null if the stream was not as <paramref name="before"/> has it.</summary>
+    private async Task<Refusal?[]?> TryReportAsync(
+        JobEntry entry, JobState? before, IReadOnlyList<SignedEvent> events, CancellationToken cancellationToken)
+    {
+        var answers = new Refusal?[events.Count];
+        var accepted = new List<SignedEvent>();
+        var state = before;
+        for (var i = 0; i < events.Count; i++)
+        {
+            var fact = EventFact.Of(events[i].Statement);
+            answers[i] = JobRules.Check(state, fact, _registry);
+            if (answers[i] is null)
+            {
+                state = Job.Evolve(state, fact);
+                accepted.Add(events[i]);
+            }
+        }
+
+        if (accepted.Count < events.Count)
+        {
+            await ForgiveRepeatsAsync(entry.Id, events, answers, cancellationToken);
+        }
+
+        if (accepted.Count == 0)
+        {
+            return answers;
+        }
+
+        if (state!.Receipt is not null)
+        {
+            var ended = await _treasury.EndAsync(
+                entry.Id, before!, accepted, new JobCommand.Settle(), cancellationToken);
+            if (ended is null)
+            {
+                return null;
+            }
+
+            Observe(ended);
+            return answers;
+        }
+
+        var draft = new Draft();
+        var stream = StreamId.OfJob(entry.Id);
+        draft.Expect(stream, before!.Version, before.Submission.Terms.CorrelationId);
+        accepted.ForEach(draft.Add);
+        if (state.Status == JobStatus.BiddingOpen && IsMine(state) && AllAnswered(entry, state) && !IsTooLate(state))
+        {
+            draft.Add(_node, Decide(state, new JobCommand.CloseBidding("all_answered")), stream);
+        }
+
+        return await AppendAsync(draft, cancellationToken) ? answers : null;
+    }
+
+    /// <summary>An event that the stream holds already is not refused: its author did not hear the answer.</summary>
+    private async Task ForgiveRepeatsAsync(
+        JobId job, IReadOnlyList<SignedEvent> events, Refusal?[] answers, CancellationToken cancellationToken)
+    {
+        var held = (await _store.LoadAsync(StreamId.OfJob(job), cancellationToken))
+            .Select(recorded => recorded.Event.Digest)
+            .ToHashSet();
+        for (var i = 0; i < events.Count; i++)
+        {
+            if (answers[i] is not null && held.Contains(events[i].Digest))
+            {
+                answers[i] = null;
+            }
+        }
+    }
+
+    private async Task<bool> AppendAsync(Draft draft, CancellationToken cancellationToken)
+    {
+        switch (await _store.AppendAsync(draft.Sign(), cancellationToken))
+        {
+            case AppendOutcome.Appended appended:
+                Observe(appended.Events);
+                return true;
+            case AppendOutcome.Rejected rejected:
+                throw new InvalidOperationException($"The ledger refused an event: {rejected.Reason}");
+            default:
+                return false;
+        }
+    }
+
+    private Decision Decide(JobState state, JobCommand command) =>
+        Job.Decide(state, command, _clock.GetUtcNow(), _registry);
+
+    private bool IsMine(JobState state) =>
+        state.Coordinator == _node.Did || state.Coordinator.IsDefault || !_liveNodes.Contains(state.Coordinator);
+
+    private bool IsTooLate(JobState state) => state.Submission.Terms.Deadline <= _clock.GetUtcNow();
+
+    /// <summary>True when every live worker that could run the job has bid or declined.</summary>
+    private bool AllAnswered(JobEntry entry, JobState state)
+    {
+        foreach (var registration in _workers.Live)
+        {
+            if (state.Bids.Exists(bid => bid.Worker == registration.Worker && bid.Body.Attempt == state.Attempt))
+            {
+                continue;
+            }
+
+            lock (entry.Declined)
+            {
+                if (entry.Declined.Contains(registration.Digest))
+                {
+                    continue;
+                }
+            }
+
+            if (WorkerLinks.Unmet(state.Submission, registration.Facts).Count == 0)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private void Schedule(JobEntry entry)
+    {
+        if (entry.State is not { } state || state.Status.IsTerminal())
+        {
+            return;
+        }
+
+        if (state.Status is JobStatus.Submitted or JobStatus.BiddingClosed || state.Receipt is not null)
+        {
+            _due.Add(entry.Id, _clock.GetUtcNow());
+        }
+
+        if (state.Status == JobStatus.BiddingOpen)
+        {
+            _due.Add(entry.Id, state.BiddingClosesAt!.Value);
+        }
+
+        if (state.Submission.Terms.Deadline is { } deadline)
+        {
+            _due.Add(entry.Id, deadline);
+        }
+
+        if (state.Status == JobStatus.Executing)
+        {
+            _due.Add(entry.Id, AttemptLimit(state));
+        }
+    }
+
+    private DateTimeOffset AttemptLimit(JobState state) =>
+        state.StartedAt!.Value.AddMilliseconds(state.Submission.Terms.TimeoutMs) + _options.AttemptGrace;
+
+    private async Task WatchTimesAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                var job = await _due.NextAsync(_stopping.Token);
+                if (_open.TryGetValue(job, out var entry))
+                {
+                    _ = ConsiderAsync(entry);
+                }
+            }
+        }
+        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+        {
+            // The node stops; the next start looks at every open job.
+        }
+    }
+
+    private async Task ConsiderAsync(JobEntry entry)
+    {
+        try
+        {
+            await entry.Gate.WaitAsync(_stopping.Token);
+            try
+            {
+                for (var round = 0; round < MaxRounds && !await TryConsiderAsync(entry); round++)
+                {
+                    entry.Reset(null);
+                }
+            }
+            finally
+            {
+                entry.Gate.Release();
+            }
+        }
+        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+        {
+            // As above.
+        }
+        catch (Exception exception) when (exception is not InvalidHistoryException)
+        {
+            Log.DecisionFailed(_log, entry.Id.ToString(), exception.Message);
+            _due.Add(entry.Id, _clock.GetUtcNow().AddSeconds(1));
+        }
+    }
+
+    /// <summary>False if the stream was not as it was thought to be.</summary>
+    private async Task<bool> TryConsiderAsync(JobEntry entry)
+    {
+        if (entry.State is not { } state)
+        {
+            entry.Reset(await LoadStateAsync(entry.Id, _stopping.Token));
+            if (entry.State is not { } loaded)
+            {
+                return true;
+            }
+
+            state = loaded;
+            if (state.Status.IsTerminal())
+            {
+                Finish(entry, state);
+                return true;
+            }
+
+            Schedule(entry);
+            foreach (var link in _workers.Local)
+            {
+                Tell(link, entry, state);
+            }
+        }
+
+        if (state.Status.IsTerminal() || !IsMine(state))
+        {
+            return true;
+        }
+
+        var now = _clock.GetUtcNow();
+        if (state.Receipt is not null)
+        {
+            return await EndAsync(entry, state, new JobCommand.Settle());
+        }
+
+        if (IsTooLate(state) && state.Status is JobStatus.BiddingOpen or JobStatus.BiddingClosed)
+        {
+            var passed = Timestamps.Write(state.Submission.Terms.Deadline!.Value);
+            return await EndAsync(entry, state, Abandon(
+                "DEADLINE_EXCEEDED", $"The deadline {passed} passed before a worker was assigned. {WhyWaiting(state)}"));
+        }
+
+        if (state.Status == JobStatus.Executing && now >= AttemptLimit(state))
+        {
+            return await EndAsync(entry, state, Abandon(
+                "TIMEOUT",
+                $"The worker gave no receipt within {state.Submission.Terms.TimeoutMs / 1000} s "
+                + $"and {_options.AttemptGrace.TotalSeconds} s of grace."));
+        }
+
+        var decision = state.Status switch
+        {
+            JobStatus.Submitted => Decide(state, new JobCommand.OpenBidding()),
+            JobStatus.BiddingOpen when AllAnswered(entry, state) =>
+                Decide(state, new JobCommand.CloseBidding("all_answered")),
+            JobStatus.BiddingOpen when now >= state.BiddingClosesAt => Decide(state, new JobCommand.CloseBidding("window")),
+            JobStatus.BiddingClosed => Decide(state, new JobCommand.CloseBidding("window")),
+            _ => Decision.Nothing,
+        };
+        if (decision.Events.Count == 0)
+        {
+            return true;
+        }
+
+        var draft = new Draft();
+        var stream = StreamId.OfJob(entry.Id);
+        draft.Expect(stream, state.Version, state.Submission.Terms.CorrelationId);
+        draft.Add(_node, decision, stream);
+        return await AppendAsync(draft, _stopping.Token);
+    }
+
+    private async Task<bool> EndAsync(JobEntry entry, JobState state, JobCommand command)
+    {
+        var ended = await _treasury.EndAsync(entry.Id, state, [], command, _stopping.Token);
+        if (ended is null)
+        {
+            return false;
+        }
+
+        Observe(ended);
+        return true;
+    }
+
+    private string WhyWaiting(JobState state) => WaitReasons.Of(state, _workers.Live) is { Count: > 0 } reasons
+        ? string.Join("; ", reasons)
+        : "No eligible bid came.";
+
+    private static JobCommand.Abandon Abandon(string code, string message) =>
+        new(new JobError(code, message, "market", Recoverable: code == "TIMEOUT"));
+
+    private async Task<JobState?> LoadStateAsync(JobId job, CancellationToken cancellationToken)
+    {
+        JobState? state = null;
+        foreach (var recorded in await _store.LoadAsync(StreamId.OfJob(job), cancellationToken))
+        {
+            state = Job.Evolve(state, EventFact.Of(recorded.Statement));
+            if (recorded.Statement.Body is JobEvent.BidPlaced bid && _registry.Registration(bid.Registration) is null)
+            {
+                await LearnWorkerAsync(recorded.Statement.By, cancellationToken);
+            }
+        }
+
+        return state;
+    }
+
+    /// <summary>A worker that registered with another node may bid before its registration was followed here.</summary>
+    private async Task LearnWorkerAsync(Did worker, CancellationToken cancellationToken)
+    {
+        foreach (var recorded in await _store.LoadAsync(StreamId.OfWorker(worker), cancellationToken))
+        {
+            if (_registry.Check(recorded.Statement, recorded.Statement.Body, recorded.Version) is null)
+            {
+                _registry.Apply(recorded.Statement, recorded.Statement.Body);
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+using MeshLedger.Domain.Events;
+using MeshLedger.Domain.Nodes;
+using MeshLedger.Domain.Ports;
+using Microsoft.Extensions.Logging;
+
+namespace MeshLedger.Node;
+
+/// <summary>Makes this node one of the ledger's: founds an empty ledger, or joins and waits to be admitted.</summary>
+internal sealed class Membership(
+    IEventStore store, Registry registry, NodeOptions options, Author node, TimeProvider clock, ILogger log)
+{
+    /// <summary>Returns once the node may write for the ledger.</summary>
+    /// <exception cref="TimeoutException">Nobody admitted it in time; says what to do.</exception>
+    public async Task EnsureAsync(CancellationToken cancellationToken)
+    {
+        if (await store.HeadAsync(cancellationToken) == 0)
+        {
+            await SayAsync(new NodeEvent.Founded(options.Name), null, StreamId.Ledger, 0, cancellationToken);
+        }
+
+        await ReadAsync(cancellationToken);
+        if (registry.IsNode(node.Did))
+        {
+            if (registry.Founder == node.Did)
+            {
+                Log.Founded(log, node.Did.ToString());
+            }
+
+            return;
+        }
+
+        var stream = StreamId.OfNode(node.Did);
+        await SayAsync(new NodeEvent.Joined(options.Name), null, stream, 0, cancellationToken);
+        Log.WaitsForAdmission(log, node.Did.ToString());
+        for (var waited = TimeSpan.Zero; !registry.IsNode(node.Did); waited += TimeSpan.FromMilliseconds(200))
+        {
+            if (waited >= options.AdmissionLimit)
+            {
+                throw new TimeoutException(
+                    $"No running node of this ledger admitted {node.Did} within {options.AdmissionLimit.TotalSeconds} s. "
+                    + $"Start a node that belongs to it (the founder is {registry.Founder}), then this one again.");
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(200), clock, cancellationToken);
+            await ReadAsync(cancellationToken);
+        }
+
+        Log.Admitted(log, node.Did.ToString());
+    }
+
+    /// <summary>Admits a node that has joined. Losing the race to another node is as good.</summary>
+    public async Task AdmitAsync(RecordedEvent joined, CancellationToken cancellationToken)
+    {
+        var applicant = joined.Statement.By;
+        if (options.AdmitNodes && applicant != node.Did && !registry.IsNode(applicant))
+        {
+            await SayAsync(
+                new NodeEvent.Admitted(applicant), joined.Event.Digest, StreamId.OfNode(applicant), 1, cancellationToken);
+        }
+    }
+
+    /// <summary>Admits whoever joined while no node was running.</summary>
+    public async Task AdmitWaitingAsync(CancellationToken cancellationToken)
+    {
+        foreach (var recorded in await store.LoadKindsAsync(["node"], cancellationToken))
+        {
+            if (recorded.Statement.Body is NodeEvent.Joined)
+            {
+                await AdmitAsync(recorded, cancellationToken);
+            }
+        }
+    }
+
+    private async Task ReadAsync(CancellationToken cancellationToken)
+    {
+        foreach (var recorded in await store.LoadKindsAsync(["ledger", "node", "worker"], cancellationToken))
+        {
+            var (statement, body) = (recorded.Statement, recorded.Statement.Body);
+            if (registry.Check(statement, body, recorded.Version) is { } refusal)
+            {
+                throw new InvalidHistoryException(
+                    $"Event {statement.Type} at position {recorded.Position} should never have been written: {refusal}. "
+                    + "Run: meshledger audit");
+            }
+
+            registry.Apply(statement, body);
+        }
+    }
+
+    private async Task SayAsync(
+        NodeEvent body, Crypto.Digest? cause, StreamId stream, long version, CancellationToken cancellationToken)
+    {
+        var draft = new Draft();
+        draft.Expect(stream, version);
+        draft.Add(node, body, cause, stream);
+        if (await store.AppendAsync(draft.Sign(), cancellationToken) is AppendOutcome.Rejected rejected)
+        {
+            throw new InvalidOperationException($"The ledger refused {body}: {rejected.Reason}");
+        }
+    }
+}

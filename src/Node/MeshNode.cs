@@ -1,0 +1,304 @@
+using System.Runtime.CompilerServices;
+using MeshLedger.Crypto;
+using MeshLedger.Domain.Documents;
+using MeshLedger.Domain.Events;
+using MeshLedger.Domain.Jobs;
+using MeshLedger.Domain.Nodes;
+using MeshLedger.Domain.Ports;
+using Microsoft.Extensions.Logging;
+
+namespace MeshLedger.Node;
+
+/// <summary>
+/// A node: takes jobs in from transports, brings them to workers, judges what workers say, and writes all of it into
+/// the ledger. It follows the log from where it started, so it knows what other nodes write, too.
+/// </summary>
+public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
+{
+    private readonly IEventStore _store;
+    private readonly IPresence _presence;
+    private readonly NodeOptions _options;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _log;
+    private readonly Registry _registry = new();
+    private readonly WorkerLinks _workers = new();
+    private readonly Membership _membership;
+    private readonly Treasury _treasury;
+    private readonly Coordinator _coordinator;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly Did _did;
+    private Task _following = Task.CompletedTask;
+    private Task _announcing = Task.CompletedTask;
+
+    public MeshNode(
+        IEventStore store, IPresence presence, NodeKeys keys, NodeOptions options, TimeProvider clock,
+        ILogger<MeshNode> log)
+    {
+        _store = store;
+        _presence = presence;
+        _options = options;
+        _clock = clock;
+        _log = log;
+        _did = keys.Node.Did;
+        var node = new Author(keys.Node, clock);
+        _membership = new Membership(store, _registry, options, node, clock, log);
+        _treasury = new Treasury(store, _registry, options, node, new Author(keys.Submitter, clock), log);
+        _coordinator = new Coordinator(store, _registry, _workers, _treasury, options, node, clock, log);
+    }
+
+    /// <summary>Completes, with the exception, if the node finds history that no rule allows: it must stop then.</summary>
+    public Task Failure => _following;
+
+    /// <summary>Joins the ledger and takes up what has not ended. Returns once the node works.</summary>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        await _membership.EnsureAsync(cancellationToken);
+        var head = await _store.HeadAsync(cancellationToken);
+        await _membership.AdmitWaitingAsync(cancellationToken);
+        _coordinator.SetLiveNodes((await AnnounceAsync(cancellationToken)).Nodes);
+        await _coordinator.LoadAsync(cancellationToken);
+        _following = Task.Run(() => FollowAsync(head), CancellationToken.None);
+        _announcing = Task.Run(AnnounceAsync, CancellationToken.None);
+    }
+
+    /// <inheritdoc/>
+    public Task<Submission> SubmitAsync(JobDocument document, string transport, CancellationToken cancellationToken) =>
+        _coordinator.SubmitAsync(document, transport, cancellationToken);
+
+    /// <inheritdoc/>
+    public async Task<JobResult> ResultAsync(JobId jobId, CancellationToken cancellationToken)
+    {
+        var state = await _coordinator.EndOfAsync(jobId, cancellationToken);
+        var worker = state.Assignment is { } assignment ? _registry.Worker(assignment.Worker)?.Facts.WorkerId : null;
+        return JobResultWriter.Write(state, jobId, worker);
+    }
+
+    /// <inheritdoc/>
+    public async Task<Refusal?> RegisterAsync(SignedEvent registration, CancellationToken cancellationToken)
+    {
+        LedgerEvent body;
+        try
+        {
+            body = registration.Statement.Body;
+        }
+        catch (FormatException exception)
+        {
+            return new Refusal("BAD_EVENT", exception.Message);
+        }
+
+        if (body is not Domain.Workers.WorkerEvent.Registered
+            || _registry.Check(registration.Statement, body, 0) is { })
+        {
+            return new Refusal("WRONG_STREAM", "expected worker_registered in the worker's own stream");
+        }
+
+        var outcome = await _store.AppendAsync(
+            new AppendRequest([registration], new Dictionary<StreamId, long>()), cancellationToken);
+        if (outcome is AppendOutcome.Rejected rejected)
+        {
+            return rejected.Reason;
+        }
+
+        _registry.Apply(registration.Statement, body);
+        return null;
+    }
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<WorkerNotice> ListenAsync(
+        Digest registration, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var link = new WorkerLink(_registry.Registration(registration)
+            ?? throw new ArgumentException($"Nobody registered with {registration}.", nameof(registration)));
+        _workers.Add(link);
+        try
+        {
+            _coordinator.Welcome(link);
+            await foreach (var notice in link.Notices.Reader.ReadAllAsync(cancellationToken))
+            {
+                yield return notice;
+            }
+        }
+        finally
+        {
+            _workers.Remove(link);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<Refusal?>> ReportAsync(
+        IReadOnlyList<SignedEvent> events, CancellationToken cancellationToken)
+    {
+        var answers = new Refusal?[events.Count];
+        var jobs = new Dictionary<JobId, List<int>>();
+        for (var i = 0; i < events.Count; i++)
+        {
+            answers[i] = Examine(events[i], out var job);
+            if (answers[i] is null)
+            {
+                if (!jobs.TryGetValue(job, out var indices))
+                {
+                    jobs.Add(job, indices = []);
+                }
+
+                indices.Add(i);
+            }
+        }
+
+        await Task.WhenAll(jobs.Select(async pair =>
+        {
+            var refusals = await _coordinator.ReportAsync(
+                pair.Key, [.. pair.Value.Select(i => events[i])], cancellationToken);
+            for (var i = 0; i < refusals.Length; i++)
+            {
+                answers[pair.Value[i]] = refusals[i];
+            }
+        }));
+        foreach (var (signed, answer) in events.Zip(answers))
+        {
+            if (answer is not null)
+            {
+                Log.ReportRefused(_log, signed.Statement.By.ToString(), answer.ToString());
+            }
+        }
+
+        return answers;
+    }
+
+    /// <inheritdoc/>
+    public void Decline(Digest registration, JobId job, int attempt) => _coordinator.Decline(registration, job, attempt);
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_stopping.IsCancellationRequested)
+        {
+            return;
+        }
+
+        await _stopping.CancelAsync();
+        await _coordinator.DisposeAsync();
+        await _treasury.DisposeAsync();
+        await _following.ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        await _announcing;
+        try
+        {
+            await _presence.LeaveAsync(_did, CancellationToken.None);
+        }
+        catch (Exception exception) when (exception is System.Data.Common.DbException or IOException)
+        {
+            Log.PresenceFailed(_log, exception.Message);
+        }
+
+        _stopping.Dispose();
+    }
+
+    /// <summary>What can be said of a report before its job's state is looked at.</summary>
+    private static Refusal? Examine(SignedEvent signed, out JobId job)
+    {
+        if (!signed.Statement.Stream.IsJob(out job))
+        {
+            return new Refusal("WRONG_STREAM", $"a worker reports on jobs, not on {signed.Statement.Stream}");
+        }
+
+        if (!signed.Verify())
+        {
+            return new Refusal("BAD_SIGNATURE", $"the event is not signed by {signed.Statement.By}");
+        }
+
+        try
+        {
+            return signed.Statement.Body is JobEvent.Submitted
+                ? new Refusal("WRONG_AUTHOR", "a worker does not submit jobs here")
+                : null;
+        }
+        catch (FormatException exception)
+        {
+            return new Refusal("BAD_EVENT", exception.Message);
+        }
+    }
+
+    private async Task FollowAsync(long head)
+    {
+        try
+        {
+            await foreach (var batch in _store.FollowAsync(head, _stopping.Token))
+            {
+                foreach (var recorded in batch)
+                {
+                    Take(recorded);
+                    if (recorded.Statement.Body is NodeEvent.Joined)
+                    {
+                        await _membership.AdmitAsync(recorded, _stopping.Token);
+                    }
+                }
+
+                _coordinator.Observe(batch, fromLog: true);
+            }
+        }
+        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+        {
+            // The node stops.
+        }
+        catch (Exception exception) when (exception is InvalidHistoryException or FormatException)
+        {
+            Log.BrokenHistory(_log, exception.Message);
+            throw;
+        }
+    }
+
+    /// <summary>Nodes and workers that other processes recorded.</summary>
+    private void Take(RecordedEvent recorded)
+    {
+        var (statement, body) = (recorded.Statement, recorded.Statement.Body);
+        if (body is not (NodeEvent or Domain.Workers.WorkerEvent))
+        {
+            return;
+        }
+
+        if (_registry.Check(statement, body, recorded.Version) is { } refusal)
+        {
+            throw new InvalidHistoryException(
+                $"Event {statement.Type} at position {recorded.Position} should never have been written: {refusal}. "
+                + "Run: meshledger audit");
+        }
+
+        _registry.Apply(statement, body);
+    }
+
+    private async Task<PresentParties> AnnounceAsync(CancellationToken cancellationToken)
+    {
+        var present = await _presence.AnnounceAsync(
+            _did, _workers.LocalPresence, _options.PresenceLimit, cancellationToken);
+        _workers.SetRemote(present.Workers
+            .Select(worker => _registry.Registration(worker.Registration))
+            .OfType<Domain.Workers.WorkerRegistration>());
+        return present;
+    }
+
+    private async Task AnnounceAsync()
+    {
+        while (!_stopping.IsCancellationRequested)
+        {
+            try
+            {
+                _coordinator.SetLiveNodes((await AnnounceAsync(_stopping.Token)).Nodes);
+            }
+            catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception exception) when (exception is System.Data.Common.DbException or IOException)
+            {
+                Log.PresenceFailed(_log, exception.Message);
+            }
+
+            try
+            {
+                await Task.Delay(_options.PresenceInterval, _clock, _stopping.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+        }
+    }
+}
