@@ -23,7 +23,7 @@ internal sealed class Coordinator : IAsyncDisposable
     private readonly WorkerLinks _workers;
     private readonly Treasury _treasury;
     private readonly NodeOptions _options;
-    private readonly Author _node;
+    private readonly EventAuthor _node;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly DueTimes _due;
@@ -35,7 +35,7 @@ internal sealed class Coordinator : IAsyncDisposable
     private volatile IReadOnlySet<Did> _liveNodes = new HashSet<Did>();
 
     public Coordinator(
-        IEventStore store, Registry registry, WorkerLinks workers, Treasury treasury, NodeOptions options, Author node,
+        IEventStore store, Registry registry, WorkerLinks workers, Treasury treasury, NodeOptions options, EventAuthor node,
         TimeProvider clock, ILogger log)
     {
         _store = store;

@@ -7,13 +7,13 @@ namespace MeshLedger.Node;
 /// events that were signed elsewhere.</summary>
 internal sealed class Draft
 {
-    private readonly List<(Author? Author, Statement? Statement, SignedEvent? Signed)> _events = [];
+    private readonly List<(EventAuthor? Author, Statement? Statement, SignedEvent? Signed)> _events = [];
     private readonly Dictionary<StreamId, long> _expected = [];
     private readonly Dictionary<StreamId, string> _correlations = [];
 
     public bool IsEmpty => _events.Count == 0;
 
-    public Statement Add(Author author, LedgerEvent body, Crypto.Digest? cause, StreamId stream)
+    public Statement Add(EventAuthor author, LedgerEvent body, Crypto.Digest? cause, StreamId stream)
     {
         var statement = author.State(body, cause, stream);
         _events.Add((author, statement, null));
@@ -34,7 +34,7 @@ internal sealed class Draft
 
     /// <summary>Adds a decision's events to one stream; an event without a cause of its own answers the one before it.
     /// </summary>
-    public Statement? Add(Author author, Decision decision, StreamId stream)
+    public Statement? Add(EventAuthor author, Decision decision, StreamId stream)
     {
         Statement? last = null;
         foreach (var decided in decision.Events)

@@ -7,7 +7,7 @@ namespace MeshLedger.Node;
 
 /// <summary>Makes this node one of the ledger's: founds an empty ledger, or joins and waits to be admitted.</summary>
 internal sealed class Membership(
-    IEventStore store, Registry registry, NodeOptions options, Author node, TimeProvider clock, ILogger log)
+    IEventStore store, Registry registry, NodeOptions options, EventAuthor node, TimeProvider clock, ILogger log)
 {
     /// <summary>Returns once the node may write for the ledger.</summary>
     /// <exception cref="TimeoutException">Nobody admitted it in time; says what to do.</exception>

@@ -40,9 +40,9 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
         _clock = clock;
         _log = log;
         _did = keys.Node.Did;
-        var node = new Author(keys.Node, clock);
+        var node = new EventAuthor(keys.Node, clock);
         _membership = new Membership(store, _registry, options, node, clock, log);
-        _treasury = new Treasury(store, _registry, options, node, new Author(keys.Submitter, clock), log);
+        _treasury = new Treasury(store, _registry, options, node, new EventAuthor(keys.Submitter, clock), log);
         _coordinator = new Coordinator(store, _registry, _workers, _treasury, options, node, clock, log);
     }
 

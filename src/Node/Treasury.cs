@@ -24,8 +24,8 @@ internal sealed class Treasury : IAsyncDisposable
     private readonly IEventStore _store;
     private readonly IAuthority _authority;
     private readonly NodeOptions _options;
-    private readonly Author _node;
-    private readonly Author _submitter;
+    private readonly EventAuthor _node;
+    private readonly EventAuthor _submitter;
     private readonly ILogger _log;
     private readonly Dictionary<Did, AccountState> _accounts = [];
     private readonly CancellationTokenSource _stopping = new();
@@ -35,7 +35,7 @@ internal sealed class Treasury : IAsyncDisposable
     private readonly Task _loop;
 
     public Treasury(
-        IEventStore store, IAuthority authority, NodeOptions options, Author node, Author submitter, ILogger log)
+        IEventStore store, IAuthority authority, NodeOptions options, EventAuthor node, EventAuthor submitter, ILogger log)
     {
         _store = store;
         _authority = authority;

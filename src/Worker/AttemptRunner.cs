@@ -1,0 +1,188 @@
+using System.Security.Cryptography;
+using System.Text;
+using MeshLedger.Blobs;
+using MeshLedger.Crypto;
+using MeshLedger.Domain.Documents;
+using MeshLedger.Domain.Events;
+using MeshLedger.Domain.Jobs;
+using MeshLedger.Domain.Ports;
+using MeshLedger.Worker.Handlers;
+using Microsoft.Extensions.Logging;
+
+namespace MeshLedger.Worker;
+
+/// <summary>Runs one attempt from its assignment to its receipt.</summary>
+internal sealed class AttemptRunner(
+    Outbox outbox, EventAuthor author, BlobDirectory blobs, TimeProvider clock, ILogger log)
+{
+    /// <summary>An operation that stops by itself at the time limit says more about it than one that is cut off.</summary>
+    private static readonly TimeSpan TimeoutGrace = TimeSpan.FromSeconds(5);
+
+    /// <summary>Returns once the attempt has ended and its receipt is on its way; the inner task ends when the ledger
+    /// has the receipt, or refused it.</summary>
+    public async Task<Task> RunAsync(WorkerNotice.Assigned assigned, IOperationHandler? handler, CancellationToken stopping)
+    {
+        var stream = StreamId.OfJob(assigned.JobId);
+        if (assigned.Start is not { } start)
+        {
+            var started = author.State(new JobEvent.ExecutionStarted(assigned.Attempt), assigned.AssignmentDigest, stream);
+            _ = outbox.PostAsync(started);
+            start = started.Digest;
+        }
+
+        var progress = new ProgressReporter(assigned, body => outbox.PostAsync(author.State(body, start, stream)), clock);
+        var startedAt = clock.GetUtcNow();
+        var began = clock.GetTimestamp();
+        var result = await ExecuteAsync(assigned, handler, progress, stopping);
+        var receipt = new Receipt
+        {
+            Error = result.Error is { } error
+                ? new JobError(error.Code, Clean(error.Message), error.Phase, error.Recoverable)
+                : null,
+            Engine = new EngineName(result.EngineName, result.EngineVersion),
+            KernelSha256 = result.KernelSha256,
+            Program = result.Program,
+            ExitCode = result.ExitCode,
+            Outputs = ValueList.From(await KeepAsync(result.Outputs, stopping)),
+            StartedAt = startedAt,
+            FinishedAt = clock.GetUtcNow(),
+            DurationUs = (long)clock.GetElapsedTime(began).TotalMicroseconds,
+            PeakMemoryBytes = result.PeakMemoryBytes,
+        };
+        return HandInAsync(
+            assigned.JobId,
+            author.State(new JobEvent.ReceiptIssued(assigned.Attempt, receipt), assigned.AssignmentDigest, stream));
+    }
+
+    private async Task HandInAsync(JobId job, Statement receipt)
+    {
+        if (await outbox.PostAsync(receipt) is { } refusal)
+        {
+            Log.ReceiptRefused(log, job.ToString(), refusal.ToString());
+        }
+    }
+
+    private static async Task<OperationResult> ExecuteAsync(
+        WorkerNotice.Assigned assigned, IOperationHandler? handler, ProgressReporter progress, CancellationToken stopping)
+    {
+        var operation = assigned.Submission.Operation;
+        if (handler is null)
+        {
+            return Failure("OPERATION_UNSUPPORTED", $"This worker does not run {operation} any more.", recoverable: true);
+        }
+
+        if (JobDocumentReader.Read(Encoding.UTF8.GetBytes(assigned.Submission.Document)).Document is not { } document)
+        {
+            return Failure("VALIDATION_ERROR", "The job's document is not valid.", recoverable: false);
+        }
+
+        var seconds = assigned.Submission.Terms.TimeoutMs / 1000;
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+        limit.CancelAfter(TimeSpan.FromSeconds(seconds) + TimeoutGrace);
+        try
+        {
+            return await handler.RunAsync(new OperationContext(document, progress.Report), limit.Token);
+        }
+        catch (OperationCanceledException) when (!stopping.IsCancellationRequested)
+        {
+            return Failure("TIMEOUT", $"Job exceeded timeout of {seconds} s", recoverable: true);
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            // Whatever an operation trips over is this attempt's failure, not the worker's.
+            return Failure("EXECUTION_ERROR", $"{operation} failed: {exception.Message}", recoverable: true);
+        }
+    }
+
+    private static OperationResult Failure(string code, string message, bool recoverable) => new()
+    {
+        EngineName = "builtin",
+        EngineVersion = typeof(AttemptRunner).Assembly.GetName().Version!.ToString(3),
+        Error = new OperationError(code, message, "execution", recoverable),
+    };
+
+    private async Task<List<ReceiptOutput>> KeepAsync(
+        IReadOnlyList<OperationOutput> outputs, CancellationToken cancellationToken)
+    {
+        var kept = new List<ReceiptOutput>(outputs.Count);
+        foreach (var output in outputs)
+        {
+            var bytes = output.Bytes;
+            string? text = null;
+            string? base64 = null;
+            BlobHash hash;
+            if (bytes.Length > ReceiptOutput.MaxInline)
+            {
+                hash = await blobs.AddBytesAsync(bytes, cancellationToken);
+            }
+            else
+            {
+                hash = Blake3.Hash(bytes.Span);
+                if (System.Text.Unicode.Utf8.IsValid(bytes.Span) && !bytes.Span.Contains((byte)0))
+                {
+                    text = Encoding.UTF8.GetString(bytes.Span);
+                }
+                else
+                {
+                    base64 = Convert.ToBase64String(bytes.Span);
+                }
+            }
+
+            var sha256 = new Digest(SHA256.HashData(bytes.Span));
+            kept.Add(new ReceiptOutput(Clean(output.Name), bytes.Length, hash, sha256, output.Truncated, text, base64));
+        }
+
+        return kept;
+    }
+
+    /// <summary>One line that any event can hold: at most 2,000 characters, no controls, no lone surrogates.</summary>
+    internal static string Clean(string text)
+    {
+        var line = new StringBuilder(Math.Min(text.Length, 2000));
+        foreach (var rune in text.EnumerateRunes())
+        {
+            if (line.Length >= 2000)
+            {
+                break;
+            }
+
+            line.Append(Rune.IsControl(rune) ? ' ' : rune.ToString());
+        }
+
+        return line.ToString();
+    }
+}
+
+/// <summary>Turns an operation's progress into <c>progress_reported</c>: numbered, never falling, and at most one in 50
+/// ms, so that a chatty operation does not fill the ledger.</summary>
+internal sealed class ProgressReporter(
+    WorkerNotice.Assigned assigned, Func<JobEvent.ProgressReported, Task> post, TimeProvider clock)
+{
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(50);
+
+    private readonly Lock _lock = new();
+    private long _sequence = assigned.Progress.Sequence;
+    private int _basisPoints = assigned.Progress.BasisPoints;
+    private long? _last;
+
+    public void Report(OperationProgress progress)
+    {
+        lock (_lock)
+        {
+            var now = clock.GetTimestamp();
+            if (_last is { } last && clock.GetElapsedTime(last, now) < Interval)
+            {
+                return;
+            }
+
+            _last = now;
+            _basisPoints = Math.Clamp(progress.BasisPoints, _basisPoints, 10_000);
+            _ = post(new JobEvent.ProgressReported(
+                assigned.Attempt,
+                ++_sequence,
+                AttemptRunner.Clean(progress.Phase),
+                _basisPoints,
+                AttemptRunner.Clean(progress.Message)));
+        }
+    }
+}

@@ -1,0 +1,16 @@
+using Microsoft.Extensions.Logging;
+
+namespace MeshLedger.Worker;
+
+internal static partial class Log
+{
+    [LoggerMessage(3000, LogLevel.Debug, "Job {Job}, attempt {Attempt}: started.")]
+    public static partial void AttemptStarted(ILogger log, string job, int attempt);
+
+    [LoggerMessage(3001, LogLevel.Warning,
+        "The node does not take reports ({Reason}); trying again in {Milliseconds} ms, nothing is lost.")]
+    public static partial void ReportPostponed(ILogger log, double milliseconds, string reason);
+
+    [LoggerMessage(3002, LogLevel.Warning, "Job {Job}: the receipt was refused: {Reason}")]
+    public static partial void ReceiptRefused(ILogger log, string job, string reason);
+}
