@@ -1,35 +1,118 @@
+using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Ports;
+using MeshLedger.Projections.Accounts;
+using MeshLedger.Projections.JobStatus;
+using MeshLedger.Projections.Reputation;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace MeshLedger.Projections;
 
-/// <summary>How far a projection is behind the log.</summary>
+/// <summary>How far a projection is.</summary>
+/// <param name="Head">The log's last position.</param>
 public sealed record ProjectionPosition(string Name, long Position, long Head);
 
-/// <summary>All projections, kept up while it runs.</summary>
+/// <summary>All projections, kept up while it runs. Any number of processes may run it on one database.</summary>
 public sealed class ProjectionSet(
     IEventStore store, NpgsqlDataSource database, TimeProvider clock, ILogger<ProjectionSet> log)
 {
+    /// <summary>What comes within this time is written together: a job's many events in one row's one change.</summary>
+    private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(100);
+
+    private readonly ProjectionRunner[] _runners = [.. Table.Select(make => new ProjectionRunner(make(), store, database))];
+
     /// <summary>The names: <c>job_status</c>, <c>worker_reputation</c>, <c>accounts</c>.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["job_status", "worker_reputation", "accounts"];
+    public static IReadOnlyList<string> Names { get; } = [.. Table.Select(make => make().Name)];
+
+    private static Func<IProjection>[] Table =>
+    [
+        () => new JobStatusProjection(),
+        () => new ReputationProjection(),
+        () => new AccountsProjection(),
+    ];
 
     /// <summary>Keeps every projection up with the log until cancelled.</summary>
-    public Task RunAsync(CancellationToken stopping)
-    {
-        _ = (store, database, clock, log);
-        throw new NotSupportedException();
-    }
+    public Task RunAsync(CancellationToken stopping) => Task.WhenAll(_runners.Select(runner => RunAsync(runner, stopping)));
 
     /// <summary>Brings every projection up to the log's head as it is now.</summary>
-    public Task CatchUpAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
+    public async Task CatchUpAsync(CancellationToken cancellationToken)
+    {
+        foreach (var runner in _runners)
+        {
+            await runner.EnsureAsync(cancellationToken);
+            await runner.CatchUpAsync(progress: null, cancellationToken);
+        }
+    }
 
-    /// <summary>Empties a projection and builds it again from the first event.</summary>
+    /// <summary>Drops a projection's table and builds it again from the first event. Others may go on following the
+    /// log meanwhile.</summary>
     /// <param name="name">One of <see cref="Names"/>.</param>
     /// <param name="progress">Gets the position reached.</param>
-    public Task RebuildAsync(string name, IProgress<long>? progress, CancellationToken cancellationToken) =>
-        throw new NotSupportedException();
+    public async Task RebuildAsync(string name, IProgress<long>? progress, CancellationToken cancellationToken)
+    {
+        var runner = _runners.FirstOrDefault(runner => runner.Name == name)
+            ?? throw new ArgumentException(
+                $"There is no projection '{name}': expected one of {string.Join(", ", Names)}.", nameof(name));
+        await runner.EnsureAsync(cancellationToken);
+        await runner.ResetAsync(cancellationToken);
+        await runner.CatchUpAsync(progress, cancellationToken);
+    }
 
-    public Task<IReadOnlyList<ProjectionPosition>> ListAsync(CancellationToken cancellationToken) =>
-        throw new NotSupportedException();
+    public async Task<IReadOnlyList<ProjectionPosition>> ListAsync(CancellationToken cancellationToken)
+    {
+        var head = await store.HeadAsync(cancellationToken);
+        var positions = new List<ProjectionPosition>();
+        foreach (var runner in _runners)
+        {
+            positions.Add(new ProjectionPosition(runner.Name, await runner.PositionAsync(cancellationToken), head));
+        }
+
+        return positions;
+    }
+
+    private async Task RunAsync(ProjectionRunner runner, CancellationToken stopping)
+    {
+        var delay = TimeSpan.FromMilliseconds(100);
+        while (!stopping.IsCancellationRequested)
+        {
+            try
+            {
+                await runner.EnsureAsync(stopping);
+                await runner.CatchUpAsync(progress: null, stopping);
+                delay = TimeSpan.FromMilliseconds(100);
+                await FollowAsync(runner, stopping);
+            }
+            catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception exception) when (exception is NpgsqlException or IOException or TimeoutException)
+            {
+                Log.Postponed(log, runner.Name, delay.TotalMilliseconds, exception.Message);
+                await Task.Delay(delay, clock, CancellationToken.None);
+                delay = delay < TimeSpan.FromSeconds(5) ? delay * 2 : delay;
+            }
+        }
+    }
+
+    private async Task FollowAsync(ProjectionRunner runner, CancellationToken stopping)
+    {
+        var gathered = new List<RecordedEvent>();
+        await using var log = store.FollowAsync(await runner.PositionAsync(stopping), stopping).GetAsyncEnumerator(stopping);
+        var next = log.MoveNextAsync().AsTask();
+        while (await next)
+        {
+            gathered.AddRange(log.Current);
+            next = log.MoveNextAsync().AsTask();
+            var until = Task.Delay(Gather, clock, stopping);
+            while (gathered.Count < 5000 && await Task.WhenAny(next, until) == next && await next)
+            {
+                gathered.AddRange(log.Current);
+                next = log.MoveNextAsync().AsTask();
+            }
+
+            await runner.FollowAsync(gathered, stopping);
+            gathered.Clear();
+        }
+    }
 }

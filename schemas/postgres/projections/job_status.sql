@@ -1,5 +1,4 @@
--- Read models: derived from the events alone, so each can be dropped and rebuilt. A projection writes its rows and its
--- position in mt_event_progression in one transaction.
+-- A read model: derived from the events alone; dropped and built again at will.
 
 CREATE TABLE job_status (
     job_id            text        NOT NULL,
@@ -30,25 +29,3 @@ CREATE TABLE job_status (
 
 CREATE INDEX job_status_by_submission ON job_status (submitted_position);
 CREATE INDEX job_status_open ON job_status (submitted_position) WHERE ended_at IS NULL;
-
-CREATE TABLE worker_reputation (
-    worker    text   NOT NULL,
-    succeeded bigint NOT NULL,
-    failed    bigint NOT NULL,
-    earned    bigint NOT NULL,
-    position  bigint NOT NULL,
-    CONSTRAINT a_worker_has_one_reputation PRIMARY KEY (worker)
-);
-
-CREATE TABLE accounts (
-    owner    text   NOT NULL,
-    granted  bigint NOT NULL,
-    balance  bigint NOT NULL,
-    escrow   bigint NOT NULL,
-    paid     bigint NOT NULL,
-    received bigint NOT NULL,
-    position bigint NOT NULL,
-    CONSTRAINT an_owner_has_one_account PRIMARY KEY (owner),
-    CONSTRAINT no_balance_is_negative CHECK (balance >= 0),
-    CONSTRAINT no_escrow_is_negative CHECK (escrow >= 0)
-);
