@@ -23,7 +23,7 @@ internal sealed class DocumentFaults(JsonElement root)
     /// <summary>True once there is one more than are listed.</summary>
     public bool IsFull => _faults.Count > Limit;
 
-    /// <summary>True if this very value has a fault already: what is said of it after that would only repeat it.</summary>
+    /// <summary>True if this very value has a fault already; more about it would only repeat that.</summary>
     public bool Has(string pointer) =>
         _faults.Exists(entry => entry.OfValue && entry.Fault.Pointer == pointer);
 
@@ -37,7 +37,7 @@ internal sealed class DocumentFaults(JsonElement root)
     public void AddOfName(string pointer, string expected, JsonElement found) =>
         Add(OffsetOf(found), ofValue: false, pointer, expected, Show(JsonMarshal.GetRawUtf8Value(found)));
 
-    /// <summary>Adds a fault of which only the pointer is known, one of those that this document's reading made.</summary>
+    /// <summary>Adds a fault of which only the pointer is known, one that reading this document made.</summary>
     public void AddAt(string pointer, string expected)
     {
         var place = root;

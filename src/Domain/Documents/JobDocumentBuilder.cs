@@ -40,7 +40,7 @@ public sealed class InvalidJobDocumentException : Exception
 
 /// <summary>
 /// Writes a job document:
-/// <c>JobDocumentBuilder.For("system.echo", "system.echo.v1").WithData(new { message = "hello" }).Build(clock, ids)</c>.
+/// <c>JobDocumentBuilder.For("system.echo", "system.echo.v1").WithData(new { message = "hi" }).Build(clock, ids)</c>.
 /// What a section does not say differently from its default is left out. The builder may be used again after
 /// <see cref="Build(DateTimeOffset, Ulid)"/>; it is not safe to share between threads.
 /// </summary>
