@@ -145,8 +145,8 @@ public sealed class UlidFactory(TimeProvider clock, RandomSource random)
         lock (_gate)
         {
             var now = clock.GetUtcNow();
-            var sameMillisecond = !_last.IsDefault && now.ToUnixTimeMilliseconds() <= _last.Time.ToUnixTimeMilliseconds();
-            _last = sameMillisecond ? _last.Next() : new Ulid(now, bytes);
+            var isLater = _last.IsDefault || now.ToUnixTimeMilliseconds() > _last.Time.ToUnixTimeMilliseconds();
+            _last = isLater ? new Ulid(now, bytes) : _last.Next();
             return _last;
         }
     }

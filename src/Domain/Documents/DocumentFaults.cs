@@ -16,23 +16,28 @@ internal sealed class DocumentFaults(JsonElement root)
     private const int MaxFoundLength = 80;
     private const string Nothing = "nothing";
 
-    private readonly List<(int Offset, DocumentFault Fault)> _faults = [];
+    private readonly List<(int Offset, bool OfValue, DocumentFault Fault)> _faults = [];
 
     public bool Any => _faults.Count > 0;
 
     /// <summary>True once there is one more than are listed.</summary>
     public bool IsFull => _faults.Count > Limit;
 
-    /// <summary>True if this very value has a fault already: what is said of it after that would only repeat it.</summary>
-    public bool Has(string pointer) => _faults.Exists(entry => entry.Fault.Pointer == pointer);
+    /// <summary>True if this very value has a fault already; more about it would only repeat that.</summary>
+    public bool Has(string pointer) =>
+        _faults.Exists(entry => entry.OfValue && entry.Fault.Pointer == pointer);
 
     public void Add(string pointer, string expected, JsonElement found) =>
-        Add(OffsetOf(found), pointer, expected, Show(JsonMarshal.GetRawUtf8Value(found)));
+        Add(OffsetOf(found), ofValue: true, pointer, expected, Show(JsonMarshal.GetRawUtf8Value(found)));
 
     public void AddMissing(string pointer, string expected, JsonElement owner) =>
-        Add(OffsetOf(owner), pointer, expected, Nothing);
+        Add(OffsetOf(owner), ofValue: true, pointer, expected, Nothing);
 
-    /// <summary>Adds a fault of which only the pointer is known, one of those that this document's reading made.</summary>
+    /// <summary>Adds a fault of the member's name, which leaves open what else is wrong with its value.</summary>
+    public void AddOfName(string pointer, string expected, JsonElement found) =>
+        Add(OffsetOf(found), ofValue: false, pointer, expected, Show(JsonMarshal.GetRawUtf8Value(found)));
+
+    /// <summary>Adds a fault of which only the pointer is known, one that reading this document made.</summary>
     public void AddAt(string pointer, string expected)
     {
         var place = root;
@@ -83,11 +88,11 @@ internal sealed class DocumentFaults(JsonElement root)
         return JsonText.Cut(line.ToString(), MaxFoundLength);
     }
 
-    private void Add(int offset, string pointer, string expected, string found)
+    private void Add(int offset, bool ofValue, string pointer, string expected, string found)
     {
         if (!IsFull)
         {
-            _faults.Add((offset, new DocumentFault(pointer, expected, found)));
+            _faults.Add((offset, ofValue, new DocumentFault(pointer, expected, found)));
         }
     }
 

@@ -29,20 +29,21 @@ public static class JobDocumentReader
             return new DocumentReading(null, [fault]);
         }
 
+        var bytes = utf8.ToArray();
         JsonElement root;
         try
         {
-            // Unlike a JsonDocument, this owns its memory and borrows from no pool: the payload may outlive the reading.
-            root = JsonElement.Parse(utf8.Span, Strict);
+            // Unlike a JsonDocument, this owns its memory and borrows from no pool: the payload may outlive this call.
+            root = JsonElement.Parse(bytes, Strict);
         }
         catch (JsonException)
         {
-            return new DocumentReading(null, [JsonSyntax.Locate(utf8.Span)]);
+            return new DocumentReading(null, [JsonSyntax.Locate(bytes)]);
         }
 
         var faults = new DocumentFaults(root);
         JsonIntegrity.Check(root, faults);
-        var document = new JobDocumentBinder(root, faults).Bind(utf8);
+        var document = new JobDocumentBinder(root, faults).Bind(bytes);
         return document is null
             ? new DocumentReading(null, faults.InOrder())
             : new DocumentReading(document, []);

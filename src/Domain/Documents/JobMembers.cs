@@ -2,7 +2,7 @@ using System.Text;
 
 namespace MeshLedger.Domain.Documents;
 
-/// <summary>One member that documents may have: where it stands, what it holds, and whether null says "absent".</summary>
+/// <summary>One member that documents may have: where it stands, what it holds, whether null says "absent".</summary>
 internal sealed class JobMember
 {
     private readonly byte[] _utf8Name;
@@ -65,7 +65,8 @@ internal static class JobMembers
     public static readonly JobMember Kind = Required("/kind", "the string \"VMOperation\"");
     public static readonly JobMember Operation = Required(
         "/operation",
-        "an operation such as system.echo: two or more parts of A-Z a-z 0-9 _ - joined by dots, at most 128 characters");
+        "an operation such as system.echo: two or more parts of A-Z a-z 0-9 _ - joined by dots, at most 128 "
+            + "characters");
 
     public static readonly JobMember Metadata = Optional("/metadata", Object);
     public static readonly JobMember Name = Optional("/metadata/name", Text);
@@ -108,8 +109,8 @@ internal static class JobMembers
     public static readonly JobMember Payload = Required("/payload", "an object with the members type and data");
     public static readonly JobMember PayloadType = Required(
         "/payload/type",
-        "a payload type such as system.echo.v1: three or more parts of A-Z a-z 0-9 _ - joined by dots, the last of them "
-            + "v and a number, at most 160 characters");
+        "a payload type such as system.echo.v1: three or more parts of A-Z a-z 0-9 _ - joined by dots, the last of "
+            + "them v and a number, at most 160 characters");
 
     public static readonly JobMember PayloadData = Required("/payload/data", "any JSON value, at least null");
 

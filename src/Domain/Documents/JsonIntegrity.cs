@@ -70,12 +70,12 @@ internal sealed class JsonIntegrity
             _path.Add(new Step(member, -1));
             if (!isNew)
             {
-                _faults.Add(Pointer(), "a member name only once in its object", member.Value);
+                _faults.AddOfName(Pointer(), "a member name only once in its object", member.Value);
             }
 
             if (hasBadName)
             {
-                _faults.Add(Pointer(), "a member name without U+0000 and lone surrogates", member.Value);
+                _faults.AddOfName(Pointer(), "a member name without U+0000 and lone surrogates", member.Value);
             }
 
             Visit(member.Value);

@@ -67,7 +67,8 @@ internal static class JsonSyntax
         }
         catch (JsonException stop)
         {
-            return new DocumentFault("", ExpectedJson, Snippet(utf8, stop.LineNumber ?? 0, stop.BytePositionInLine ?? 0));
+            var found = Snippet(utf8, stop.LineNumber ?? 0, stop.BytePositionInLine ?? 0);
+            return new DocumentFault("", ExpectedJson, found);
         }
 
         return new DocumentFault("", ExpectedJson, "something else");

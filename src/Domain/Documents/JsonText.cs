@@ -39,7 +39,9 @@ internal static class JsonText
     {
         var raw = JsonMarshal.GetRawUtf8PropertyName(member);
         return raw.SequenceEqual(name)
-            || (raw.Length > name.Length && raw.Contains((byte)'\\') && NameOf(member) == Encoding.UTF8.GetString(name));
+            || (raw.Length > name.Length
+                && raw.Contains((byte)'\\')
+                && NameOf(member) == Encoding.UTF8.GetString(name));
     }
 
     /// <summary>A reference token of RFC 6901 with its slash, cut when it is very long.</summary>
@@ -53,7 +55,7 @@ internal static class JsonText
         return "/" + name.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
     }
 
-    /// <summary>At most <paramref name="length"/> characters, the last of them an ellipsis if any are missing.</summary>
+    /// <summary>At most <paramref name="length"/> characters, the last an ellipsis if any are missing.</summary>
     public static string Cut(string text, int length)
     {
         if (text.Length <= length)
@@ -65,7 +67,7 @@ internal static class JsonText
         return string.Concat(text.AsSpan(0, kept), "…");
     }
 
-    /// <summary>The first escape in well-formed JSON text that stands for U+0000 or for half a surrogate pair.</summary>
+    /// <summary>The first escape in well-formed JSON text that stands for U+0000 or half a surrogate pair.</summary>
     public static BadEscape FindBadEscape(ReadOnlySpan<byte> raw)
     {
         while (true)
