@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using System.Text.Json;
 using MeshLedger.Crypto;
 using MeshLedger.Domain.Jobs;
@@ -24,15 +25,17 @@ public sealed record JobDocument
 
     public required JobId JobId { get; init; }
 
+    /// <summary>In UTC, whatever offset was written; to 100 nanoseconds.</summary>
     public required DateTimeOffset CreatedAt { get; init; }
 
-    /// <summary>Such as <c>system.echo</c>: has a dot.</summary>
+    /// <summary>Such as <c>system.echo</c>: two or more parts, joined by dots.</summary>
     public required string Operation { get; init; }
 
-    /// <summary>Such as <c>system.echo.v1</c>.</summary>
+    /// <summary>Such as <c>system.echo.v1</c>: three or more parts, the last a version.</summary>
     public required string PayloadType { get; init; }
 
-    /// <summary>The payload's <c>data</c>, any JSON value.</summary>
+    /// <summary>The payload's <c>data</c>, any JSON value; JSON null where the document says null. Stays valid for as
+    /// long as it is held: it owns its memory.</summary>
     public required JsonElement PayloadData { get; init; }
 
     public JobMetadata Metadata { get; init; } = new();
@@ -55,19 +58,25 @@ public sealed record JobMetadata
 {
     public string? Name { get; init; }
     public string? Namespace { get; init; }
-    public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
-    public IReadOnlyDictionary<string, string> Annotations { get; init; } = new Dictionary<string, string>();
+    public IReadOnlyDictionary<string, string> Labels { get; init; } = ReadOnlyDictionary<string, string>.Empty;
+    public IReadOnlyDictionary<string, string> Annotations { get; init; } = ReadOnlyDictionary<string, string>.Empty;
 }
 
 /// <summary>How the job is to be run.</summary>
 public sealed record JobExecution
 {
     public string? IdempotencyKey { get; init; }
+
+    /// <summary>Counts from 1, at most <see cref="MaxAttempts"/>.</summary>
     public int Attempt { get; init; } = 1;
+
+    /// <summary>1 to 100.</summary>
     public int MaxAttempts { get; init; } = 1;
 
-    /// <summary>The time limit of one attempt, in seconds.</summary>
+    /// <summary>The time limit of one attempt, in seconds, up to seven days.</summary>
     public long TimeoutSeconds { get; init; } = 3600;
+
+    /// <summary>In UTC, whatever offset was written.</summary>
     public DateTimeOffset? Deadline { get; init; }
 
     /// <summary>1 (last) to 10 (first).</summary>
@@ -81,7 +90,7 @@ public sealed record JobConstraints
     public IReadOnlyList<string> RequiredCapabilities { get; init; } = [];
     public IReadOnlyList<string> RequiredFeatures { get; init; } = [];
 
-    /// <summary>A semantic version (semver.org 2.0.0).</summary>
+    /// <summary>A text that <see cref="SemanticVersion.Parse"/> reads.</summary>
     public string? MinimumWorkerVersion { get; init; }
     public long? MaximumDiskSizeGb { get; init; }
     public bool RequirePrivileged { get; init; }
@@ -95,10 +104,10 @@ public sealed record JobRouting
 {
     public string? WorkerId { get; init; }
     public string? WorkerPool { get; init; }
-    public IReadOnlyDictionary<string, string> Affinity { get; init; } = new Dictionary<string, string>();
+    public IReadOnlyDictionary<string, string> Affinity { get; init; } = ReadOnlyDictionary<string, string>.Empty;
 
     public IReadOnlyDictionary<string, IReadOnlyList<string>> AntiAffinity { get; init; } =
-        new Dictionary<string, IReadOnlyList<string>>();
+        ReadOnlyDictionary<string, IReadOnlyList<string>>.Empty;
 }
 
 /// <summary>MeshLedger's own member <c>market</c>: what the submitter pays and whom it trusts.</summary>
