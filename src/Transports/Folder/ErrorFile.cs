@@ -18,7 +18,7 @@ namespace MeshLedger.Transports.Folder;
 /// }
 /// </code>
 /// a refusal has <c>job_id</c>, <c>code</c> and <c>message</c>; a failed job has <c>job_id</c>, and its result's own
-/// <c>error</c> object, whose code and message are repeated on top. FolderAnswerTests checks all three.
+/// <c>error</c> object, whose code and message are repeated on top. FolderForeignTests and TransportCompliance check all three.
 /// </summary>
 internal static class ErrorFile
 {

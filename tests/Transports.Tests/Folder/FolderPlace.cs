@@ -95,7 +95,10 @@ public sealed class FolderPlace : IAsyncDisposable
             await node.DisposeAsync();
         }
 
-        Directory.Delete(Root, recursive: true);
+        if (Directory.Exists(Root))
+        {
+            Directory.Delete(Root, recursive: true);
+        }
     }
 }
 
