@@ -19,9 +19,6 @@ internal static partial class Log
     [LoggerMessage(4004, LogLevel.Error, "{What} failed {Times} times; nothing is lost, it is tried again")]
     public static partial void Failing(ILogger logger, Exception reason, string what, long times);
 
-    [LoggerMessage(4005, LogLevel.Warning, "{Path} is left alone: {Reason}")]
-    public static partial void LeftAlone(ILogger logger, string path, string reason);
-
     [LoggerMessage(4006, LogLevel.Warning, "{Name} was not accepted: {Code}: {Message}; see failed/")]
     public static partial void NotAccepted(ILogger logger, string name, string code, string message);
 

@@ -89,16 +89,16 @@ public sealed class FolderSharingTests : FolderTest
         _place.Drop("a.json", _intake.Succeeding(Id("long")));
         await _intake.SubmittedAsync(Id("long"));
 
-        // The other looks often enough to have seen the period pass twenty times.
+        // 600 beats take longer than the period that the other waits for.
         await _place.StartAsync(_intake, options =>
         {
             options.NodeId = "impatient";
             options.HeartbeatInterval = TimeSpan.FromMilliseconds(20);
-            options.TakeoverAfter = TimeSpan.FromSeconds(2);
+            options.TakeoverAfter = TimeSpan.FromSeconds(5);
         });
         var sign = _place.In("claimed", "node-a");
         var first = Beats(sign);
-        await Eventually.True(() => Beats(sign) > first + 200, "200 beats");
+        await Eventually.True(() => Beats(sign) > first + 600, "600 beats");
         Assert.Equal(["a.json"], _place.Names("claimed/node-a"));
         _intake.Release();
         await _place.GoneAsync("a.json", "done");
