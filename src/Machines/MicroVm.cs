@@ -76,6 +76,9 @@ public static class MicroVm
             Initramfs.Write(archive, request);
         }
 
+        // Its directory is private; the file has to be readable whatever the umask is.
+        File.SetUnixFileMode(Path.Combine(directory, "initramfs"), RunDirectory.Readable);
+
         using var limit = new CancellationTokenSource(request.TimeLimit, host.Time);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(
             limit.Token, cancellationToken, host.Stopping);
@@ -127,7 +130,7 @@ public static class MicroVm
             : record.Ending is { } ended ? Judge(ended, request)
             : limit.IsCancellationRequested ? (MicroVmOutcome.TimedOut, string.Create(CultureInfo.InvariantCulture,
                 $"The time limit of {request.TimeLimit.TotalSeconds:0.###} s passed."))
-            : JudgeEarlyEnd(directory, exit);
+            : JudgeEarlyEnd(ReadConsole(Path.Combine(directory, "console.log")), exit);
         return NewResult(host, accelerator, outcome, reason, host.Time.GetElapsedTime(start)) with
         {
             ExitCode = record.Ending is { Kind: GuestEnd.Exited } exited ? exited.Code : null,
@@ -223,10 +226,9 @@ public static class MicroVm
         _ => "",
     };
 
-    private static (MicroVmOutcome Outcome, string Reason) JudgeEarlyEnd(
-        string directory, (int ExitCode, string Stderr) exit)
+    internal static (MicroVmOutcome Outcome, string Reason) JudgeEarlyEnd(
+        string console, (int ExitCode, string Stderr) exit)
     {
-        var console = ReadConsole(Path.Combine(directory, "console.log"));
         var panic = console.Split('\n').FirstOrDefault(line =>
             line.Contains("Kernel panic", StringComparison.Ordinal))?.Trim();
         if (panic is not null)

@@ -30,12 +30,13 @@ public sealed record MicroVmHostOptions
     public static MicroVmHostOptions FromEnvironment(string runDirectory) => new()
     {
         RunDirectory = runDirectory,
-        Qemu = Environment.GetEnvironmentVariable("MESHLEDGER_QEMU"),
-        Kernel = Environment.GetEnvironmentVariable("MESHLEDGER_KERNEL"),
-        Accelerator = Environment.GetEnvironmentVariable("MESHLEDGER_ACCEL") is { Length: > 0 } accelerator
-            ? accelerator
-            : "auto",
+        Qemu = Variable("MESHLEDGER_QEMU"),
+        Kernel = Variable("MESHLEDGER_KERNEL"),
+        Accelerator = Variable("MESHLEDGER_ACCEL") ?? "auto",
     };
+
+    private static string? Variable(string name) =>
+        Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
 }
 
 /// <summary>
@@ -80,6 +81,7 @@ public sealed partial class MicroVmHost : IAsyncDisposable
             File.WriteAllBytes(KernelPath, image);
         }
 
+        File.SetUnixFileMode(KernelPath, RunDirectory.Readable);
         Log.HostFound(logger, qemu, QemuVersion, kernel, KernelSha256, unpacked);
     }
 
@@ -112,9 +114,10 @@ public sealed partial class MicroVmHost : IAsyncDisposable
                 $"MESHLEDGER_ACCEL is '{options.Accelerator}'; expected auto, kvm or tcg.");
         }
 
-        var qemu = Existing(options.Qemu) ?? Existing("/usr/bin/qemu-system-x86_64") ?? throw Missing(
+        // What was named is used or refused, never quietly replaced by another.
+        var qemu = Existing(options.Qemu ?? "/usr/bin/qemu-system-x86_64") ?? throw Missing(
             "QEMU (qemu-system-x86_64)", options.Qemu, "MESHLEDGER_QEMU", "qemu-system-x86");
-        var kernel = Existing(options.Kernel) ?? (options.Kernel is null ? NewestKernel() : null) ?? throw Missing(
+        var kernel = Existing(options.Kernel ?? NewestKernel()) ?? throw Missing(
             "a guest kernel (/boot/vmlinuz-*-cloud-amd64)", options.Kernel, "MESHLEDGER_KERNEL",
             "linux-image-cloud-amd64");
         foreach (var tool in (string[])["/usr/bin/setsid", "/usr/bin/prlimit", "/usr/bin/setpriv"])
@@ -138,6 +141,10 @@ public sealed partial class MicroVmHost : IAsyncDisposable
     public string ChooseAccelerator() => _accelerator != "auto"
         ? _accelerator
         : _kvm.Value is { IsCompletedSuccessfully: true, Result: true } ? "kvm" : "tcg";
+
+    /// <summary>True if a guest boots under KVM here. Starts the probe, if that is not done yet, and waits for it.
+    /// </summary>
+    public Task<bool> KvmBootsAsync(CancellationToken cancellationToken) => _kvm.Value.WaitAsync(cancellationToken);
 
     /// <summary>Ends the machines. May be called more than once.</summary>
     public async ValueTask DisposeAsync()

@@ -14,6 +14,10 @@ internal sealed class RunDirectory : IDisposable
     // QEMU's user may pass through to its own directory and the kernel, but not look around.
     private const UnixFileMode Passage = Private | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
 
+    /// <summary>For files that QEMU's user reads and does not own.</summary>
+    public const UnixFileMode Readable = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead
+        | UnixFileMode.OtherRead;
+
     private readonly FileStream _lock;
     private readonly (int User, int Group)? _owner;
 
@@ -36,7 +40,8 @@ internal sealed class RunDirectory : IDisposable
         }
 
         var path = System.IO.Path.Combine(root, "host-" + RandomNumberGenerator.GetHexString(16, lowercase: true));
-        Directory.CreateDirectory(path, Passage);
+        Directory.CreateDirectory(path);
+        File.SetUnixFileMode(path, Passage);
         var held = new FileStream(System.IO.Path.Combine(path, ".lock"), FileMode.CreateNew, FileAccess.Write,
             FileShare.None);
         return new RunDirectory(path, held, Linux.IsRoot ? Linux.FindUser(user) : null);
@@ -69,7 +74,7 @@ internal sealed class RunDirectory : IDisposable
     {
         try
         {
-            using (new FileStream(System.IO.Path.Combine(path, ".lock"), FileMode.OpenOrCreate, FileAccess.Write,
+            using (new FileStream(System.IO.Path.Combine(path, ".lock"), FileMode.Open, FileAccess.Write,
                 FileShare.None))
             {
                 Directory.Delete(path, recursive: true);
@@ -77,7 +82,7 @@ internal sealed class RunDirectory : IDisposable
         }
         catch (IOException)
         {
-            // Its owner lives, or another process is sweeping too.
+            // Its owner lives or is about to lock it, or another process is sweeping too.
         }
     }
 }
