@@ -7,6 +7,8 @@ var benchmarks = new Dictionary<string, Func<Task>>
     ["streams"] = ReadBenchmarks.StreamsAsync,
     ["projections"] = ReadBenchmarks.ProjectionsAsync,
     ["audit"] = ReadBenchmarks.AuditAsync,
+    ["jobs"] = JobsBenchmark.RunAsync,
+    ["microvm"] = MicroVmBenchmark.RunAsync,
 };
 if (args is not [var name] || !benchmarks.TryGetValue(name, out var benchmark))
 {
