@@ -112,8 +112,8 @@ public sealed class CommandTests
         var hash = added.With(0).Trim();
         Assert.Equal("content", (await node.RunAsync("blob", "get", hash)).With(0));
         Assert.Equal("7 bytes\n", (await node.RunAsync("blob", "has", hash)).With(0));
-        (await node.RunAsync("blob", "has", new string('0', 64))).With(3);
-        (await node.RunAsync("blob", "get", new string('0', 64))).With(3);
+        (await node.RunAsync("blob", "has", new string('f', 64))).With(3);
+        (await node.RunAsync("blob", "get", new string('f', 64))).With(3);
         var key = Path.Combine(node.Home, "new.key");
         var did = (await node.RunAsync("key", "new", key)).With(0);
         Assert.StartsWith("did:key:z6Mk", did, StringComparison.Ordinal);
