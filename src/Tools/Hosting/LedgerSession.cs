@@ -66,10 +66,20 @@ internal sealed class LedgerSession : IAsyncDisposable
                 + "directory with --data.");
         }
 
-        var server = await PrivatePostgres.StartAsync(data.Root, Patience, logs.CreateLogger<LedgerSession>(), call.Stop);
-        var database = Source(server.ConnectionString);
-        await Migrations.ApplyAsync(database, logs.CreateLogger<LedgerSession>(), call.Stop);
-        return new LedgerSession(database, server, logs);
+        // A start that is broken off would leave its server behind.
+        var server = await PrivatePostgres.StartAsync(
+            data.Root, Patience, logs.CreateLogger<LedgerSession>(), CancellationToken.None);
+        var session = new LedgerSession(Source(server.ConnectionString), server, logs);
+        try
+        {
+            await Migrations.ApplyAsync(session.Database, logs.CreateLogger<LedgerSession>(), call.Stop);
+            return session;
+        }
+        catch
+        {
+            await session.DisposeAsync();
+            throw;
+        }
     }
 
     /// <summary>A job's state, folded from its stream, each event verified; null if there is no such job.</summary>

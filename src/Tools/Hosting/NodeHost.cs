@@ -43,9 +43,13 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
         var data = options.Data;
         data.Make();
         using var held = await data.HoldAsync(clock, stop);
+
+        // A start that is broken off would leave its server behind; so it is waited for, and then stopped.
         await using var server = options.Postgres is null
-            ? await PrivatePostgres.StartAsync(data.Root, ServerPatience, logs.CreateLogger<PrivatePostgres>(), stop)
+            ? await PrivatePostgres.StartAsync(
+                data.Root, ServerPatience, logs.CreateLogger<PrivatePostgres>(), CancellationToken.None)
             : null;
+        stop.ThrowIfCancellationRequested();
         await using var database = NpgsqlDataSource.Create(options.Postgres ?? server!.ConnectionString);
         await Migrations.ApplyAsync(database, logs.CreateLogger(typeof(Migrations).FullName!), stop);
         await using var store = new PostgresEventStore(database, clock, logs.CreateLogger<PostgresEventStore>());
