@@ -15,17 +15,26 @@ internal static class CommandLine
         var parsed = root.Parse(args);
         if (parsed.Action is ParseErrorAction mistake)
         {
-            // Which mistake it is, and perhaps what was meant; the whole help only when asked for.
-            mistake.ShowHelp = false;
-            var errors = new StringWriter();
-            await parsed.InvokeAsync(new InvocationConfiguration { Output = errors, Error = errors });
-            var said = errors.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-            Messages.Say($"meshledger: {string.Join(" ", said.Distinct())}");
+            var errors = parsed.Errors.Select(error => error.Message).Distinct().ToList();
+            var said = errors.Where(error => !error.StartsWith("Required command", StringComparison.Ordinal)).ToList();
+            Messages.Say($"meshledger: {string.Join(" ", said.Count > 0 ? said : errors)}{await MeantAsync(parsed, mistake)}");
             Messages.Say($"See: {PathOf(parsed.CommandResult)} --help");
             return ExitCodes.Usage;
         }
 
         return await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });
+    }
+
+    /// <summary>What may have been meant, as the parser guesses it.</summary>
+    private static async Task<string> MeantAsync(ParseResult parsed, ParseErrorAction mistake)
+    {
+        mistake.ShowHelp = false;
+        var (output, errors) = (new StringWriter(), new StringWriter());
+        await parsed.InvokeAsync(new InvocationConfiguration { Output = output, Error = errors });
+        var meant = output.ToString().Split('\n', StringSplitOptions.TrimEntries)
+            .SkipWhile(line => !line.Contains("Did you mean", StringComparison.Ordinal)).Skip(1)
+            .TakeWhile(line => line.Length > 0).ToList();
+        return meant.Count == 0 ? "" : $" Did you mean: {string.Join(", ", meant)}?";
     }
 
     private static RootCommand Root()

@@ -19,7 +19,11 @@ internal static class TerminalTables
         var table = new Table { Border = TableBorder.Rounded };
         foreach (var column in columns)
         {
-            var made = new TableColumn(new Markup($"[bold]{Markup.Escape(column.Heading)}[/]")) { NoWrap = column.Right };
+            // The first column is what one copies to type it again, so it stays whole on a narrow terminal.
+            var made = new TableColumn(new Markup($"[bold]{Markup.Escape(column.Heading)}[/]"))
+            {
+                NoWrap = column.Right || column == columns[0],
+            };
             table.AddColumn(column.Right ? made.RightAligned() : made);
         }
 

@@ -124,6 +124,7 @@ internal static class JobWaiting
                 }
                 else if (call.Postgres is null && !call.Data.IsHeld())
                 {
+                    MarkUnknown(job => job is { State: null, File: null });
                     End("waiting", $"no node runs on {call.Data.Root}; start one: meshledger up");
                 }
                 else
@@ -174,6 +175,14 @@ internal static class JobWaiting
                 job.Reason = state.Failure is { Error: var error } ? $"{error.Code}: {error.Message}" : null;
             }
             else if (!known && job.File is null && waited >= UnknownLimit)
+            {
+                MarkUnknown(other => ReferenceEquals(other, job));
+            }
+        }
+
+        private void MarkUnknown(Func<WaitedJob, bool> isUnknown)
+        {
+            foreach (var job in jobs.Where(job => job.Outcome is null && isUnknown(job)))
             {
                 _unknown = true;
                 (job.Outcome, job.Reason) = ("not found", "no such job in this ledger");

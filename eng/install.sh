@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Installs the Debian or Ubuntu packages of eng/packages.txt that are missing: eng/install.sh [run|test|bench]
+#   run    what a node needs (default)
+#   test   what the tests need: the same
+#   bench  what the benchmarks need beside it
+# As root directly, else through sudo; where that cannot be, it prints the commands and exits 1.
+set -euo pipefail
+
+purpose=${1:-run}
+case $purpose in
+    run | test) kinds='run' ;;
+    bench) kinds='run|benchmarks' ;;
+    *) echo "install.sh: expected run, test or bench, found '$purpose'." >&2; exit 2 ;;
+esac
+
+list="${BASH_SOURCE[0]%/*}/packages.txt"
+wanted=()
+while read -r package _ kind _; do
+    [[ $kind =~ ^($kinds):$ ]] && wanted+=("$package")
+done < "$list"
+
+if ! command -v dpkg-query > /dev/null; then
+    echo "install.sh: this is neither Debian nor Ubuntu. Install what corresponds to: ${wanted[*]}" >&2
+    exit 1
+fi
+
+installed=" $(dpkg-query -W -f='${Package}:${db:Status-Status} ' "${wanted[@]}" linux-image-virtual 2> /dev/null || true)"
+missing=()
+for package in "${wanted[@]}"; do
+    [[ $installed == *" $package:installed "* ]] && continue
+    # Ubuntu has no kernel of Debian's cloud flavour.
+    [[ $package == linux-image-cloud-amd64 && $installed == *" linux-image-virtual:installed "* ]] && continue
+    missing+=("$package")
+done
+((${#missing[@]} == 0)) && exit 0
+
+if grep -qs '^ID=ubuntu' /etc/os-release; then
+    missing=("${missing[@]/linux-image-cloud-amd64/linux-image-virtual}")
+fi
+
+update=(apt-get update -qq)
+install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}")
+if ((EUID == 0)); then
+    as=()
+elif command -v sudo > /dev/null && { sudo -n true 2> /dev/null || [[ -t 0 && -t 2 ]]; }; then
+    as=(sudo)
+else
+    echo "install.sh: packages are missing, and this user may not install them. Run as root:" >&2
+    printf '  %s\n' "${update[*]}" "${install[*]}" >&2
+    exit 1
+fi
+
+echo "Installing: ${missing[*]}" >&2
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if ! { "${as[@]}" "${update[@]}" && "${as[@]}" "${install[@]}"; } > "$log" 2>&1; then
+    cat "$log" >&2
+    echo "install.sh: apt-get failed; its own words stand above." >&2
+    exit 1
+fi

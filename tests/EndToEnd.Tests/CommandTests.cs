@@ -1,0 +1,145 @@
+using System.Text;
+using System.Text.Json;
+
+namespace MeshLedger.EndToEnd.Tests;
+
+public sealed class CommandTests
+{
+    private static readonly string[] Verbs =
+    [
+        "", "up", "job submit", "job list", "job show", "job history", "job wait", "blob add", "blob get", "blob has",
+        "worker list", "account show", "key show", "key new", "audit", "projections list", "projections rebuild",
+        "completion",
+    ];
+
+    [Fact]
+    public async Task The_help_of_every_verb_is_as_approved()
+    {
+        var all = new StringBuilder();
+        foreach (var verb in Verbs)
+        {
+            var help = (await Meshledger.RunAsync([.. verb.Split(' ', StringSplitOptions.RemoveEmptyEntries), "--help"]))
+                .With(0);
+            if (verb.Length > 0)
+            {
+                Assert.Contains("Examples:", help, StringComparison.Ordinal);
+            }
+
+            all.Append($"$ meshledger {verb} --help\n{help}\n".Replace("  --help", " --help", StringComparison.Ordinal));
+        }
+
+        Approved.Check(all.ToString(), "help");
+    }
+
+    [Fact]
+    public async Task A_completed_job_is_shown_as_approved()
+    {
+        await using var node = await TestNode.StartAsync("--name", "alpha");
+        node.Drop("echo.json", TestNode.Echo("shown-job-0001", "\"hello\""));
+        (await node.RunAsync("job", "wait", "shown-job-0001")).With(0);
+        Approved.Check(Approved.Scrub((await node.RunAsync("job", "show", "shown-job-0001")).With(0)), "job-show-echo");
+
+        (await node.RunAsync("job", "show", "nobody-knows-0001")).With(3);
+        (await node.RunAsync("account", "show", "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK")).With(3);
+        using var object1 = JsonDocument.Parse((await node.RunAsync("job", "show", "shown-job-0001", "--output", "json")).With(0));
+        Assert.Equal("completed", object1.RootElement.GetProperty("status").GetString());
+    }
+
+    [Fact]
+    public async Task What_a_document_says_cannot_steer_the_terminal()
+    {
+        await using var node = await TestNode.StartAsync();
+        node.Drop("evil.json", TestNode.Echo("evil-job-0001", "\"\\u001b]0;owned\\u0007 \\u202e [red]x[/]\""));
+        (await node.RunAsync("job", "wait", "evil-job-0001")).With(0);
+        foreach (var verb in (string[])["show", "history"])
+        {
+            foreach (var format in (string[])["text", "json", "jsonl"])
+            {
+                var shown = (await node.RunAsync("job", verb, "evil-job-0001", "--output", format)).With(0);
+                Assert.DoesNotContain(shown, letter => letter is (< ' ' and not '\n') or '\u202E' or '\u009B');
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData("job")]
+    [InlineData("job lisst")]
+    [InlineData("job list --status nonsense")]
+    [InlineData("job list --limit 0")]
+    [InlineData("job list --output xml")]
+    [InlineData("job show x")]
+    [InlineData("blob get nothex")]
+    [InlineData("up --label novalue")]
+    [InlineData("up --concurrency many")]
+    [InlineData("completion tcsh")]
+    public async Task Wrong_usage_ends_with_2_and_says_what_was_expected(string line)
+    {
+        var result = await Meshledger.RunAsync([.. line.Split(' '), "--data", "/nowhere/at/all"]);
+        result.With(2);
+        Assert.StartsWith("meshledger: ", result.Errors, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", result.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Submitting_tells_every_fault_at_once_and_submits_nothing()
+    {
+        await using var node = TestNode.Create();
+        var result = await Meshledger.RunAsync(
+            ["job", "submit", "-", "--data", node.Data], """{"version":"2.0","job_id":"x"}"""u8.ToArray(), []);
+        result.With(1);
+        Assert.Contains("/version: expected", result.Errors, StringComparison.Ordinal);
+        Assert.Contains("/job_id: expected", result.Errors, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(Path.Combine(node.Folder, "inbox")));
+    }
+
+    [Fact]
+    public async Task A_submitted_job_is_waited_for_and_a_refused_one_says_why()
+    {
+        await using var node = await TestNode.StartAsync();
+        var file = Path.Combine(node.Home, "a.json");
+        await File.WriteAllTextAsync(file, TestNode.Echo("twice-job-0001", "1"));
+        (await node.RunAsync("job", "submit", file, "--wait")).With(0);
+        (await node.RunAsync("job", "submit", file, "--wait")).With(0);
+        await File.WriteAllTextAsync(file, TestNode.Echo("twice-job-0001", "2"));
+        Assert.Contains("JOB_ID_TAKEN", (await node.RunAsync("job", "submit", file, "--wait")).With(1), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Blobs_and_keys_need_no_node()
+    {
+        await using var node = TestNode.Create();
+        var added = await Meshledger.RunAsync(["blob", "add", "-", "--data", node.Data], "content"u8.ToArray(), []);
+        var hash = added.With(0).Trim();
+        Assert.Equal("content", (await node.RunAsync("blob", "get", hash)).With(0));
+        Assert.Equal("7 bytes\n", (await node.RunAsync("blob", "has", hash)).With(0));
+        (await node.RunAsync("blob", "has", new string('f', 64))).With(3);
+        (await node.RunAsync("blob", "get", new string('f', 64))).With(3);
+        var key = Path.Combine(node.Home, "new.key");
+        var did = (await node.RunAsync("key", "new", key)).With(0);
+        Assert.StartsWith("did:key:z6Mk", did, StringComparison.Ordinal);
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(key));
+        (await node.RunAsync("key", "new", key)).With(1);
+        (await node.RunAsync("key", "show")).With(3);
+        (await node.RunAsync("audit")).With(1);
+    }
+
+    [Fact]
+    public async Task Bash_completes_verbs_and_options()
+    {
+        var script = $$"""
+            PATH="{{Path.GetDirectoryName(Meshledger.Program)}}:$PATH"
+            source <(meshledger completion bash)
+            try() { COMP_LINE="$1"; COMP_POINT=${#COMP_LINE}; read -ra COMP_WORDS <<< "$1"
+                [[ $1 == *" " ]] && COMP_WORDS+=(""); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _meshledger; echo "${COMPREPLY[*]}"; }
+            try "meshledger pro"
+            try "meshledger job hi"
+            try "meshledger job list --sta"
+            """;
+        var result = await Meshledger.RunAsync(["-c", script], null, [], program: "/bin/bash");
+        Assert.Equal("projections\nhistory\n--status\n", result.With(0));
+    }
+
+    [Fact]
+    public async Task The_version_is_told() =>
+        Assert.StartsWith("0.1.0", (await Meshledger.RunAsync("--version")).With(0), StringComparison.Ordinal);
+}
