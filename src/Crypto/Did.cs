@@ -1,3 +1,4 @@
+using System.Text;
 using SimpleBase;
 
 namespace MeshLedger.Crypto;
@@ -39,8 +40,10 @@ public readonly record struct Did
             return false;
         }
 
+        // The decoder reads a table of 128 entries without a look at its index.
         Span<byte> bytes = stackalloc byte[64];
-        if (!Base58.Bitcoin.TryDecode(text[Prefix.Length..], bytes, out var length)
+        if (!Ascii.IsValid(text)
+            || !Base58.Bitcoin.TryDecode(text[Prefix.Length..], bytes, out var length)
             || length != 34 || bytes[0] != 0xED || bytes[1] != 0x01)
         {
             return false;
