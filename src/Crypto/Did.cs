@@ -1,4 +1,4 @@
-using System.Text;
+using System.Buffers;
 using SimpleBase;
 
 namespace MeshLedger.Crypto;
@@ -10,6 +10,9 @@ namespace MeshLedger.Crypto;
 public readonly record struct Did
 {
     private const string Prefix = "did:key:z";
+
+    private static readonly SearchValues<char> Base58Letters =
+        SearchValues.Create("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz");
 
     private readonly Bytes32 _key;
     private readonly string? _text;
@@ -40,9 +43,9 @@ public readonly record struct Did
             return false;
         }
 
-        // The decoder reads a table of 128 entries without a look at its index.
+        // The decoder throws at characters beyond its table.
         Span<byte> bytes = stackalloc byte[64];
-        if (!Ascii.IsValid(text)
+        if (text[Prefix.Length..].ContainsAnyExcept(Base58Letters)
             || !Base58.Bitcoin.TryDecode(text[Prefix.Length..], bytes, out var length)
             || length != 34 || bytes[0] != 0xED || bytes[1] != 0x01)
         {
