@@ -11,17 +11,25 @@ CREATE TABLE ml_event_ids (
 -- appended before; otherwise appends nothing and says what is so. One transaction-level lock makes positions gapless
 -- and commit order log order, on any number of nodes.
 --
--- p_streams, p_kinds, p_versions: each stream once, its kind, and the version it is assumed to stand at (0: is new).
+-- p_streams, p_kinds, p_versions, p_next: each stream once, its kind, the version it is assumed to stand at (0: is new),
+-- and the one it stands at afterwards.
 -- e_*: the events; e_stream is an index into p_streams from 1, e_version the event's version in its stream.
 --
 -- Returns one row with outcome 'appended' and the first position; or rows 'version' (stream, its true version) and
 -- 'duplicate' (event id in detail, its position), one for each thing that is not as assumed.
 CREATE FUNCTION ml_append(
-    p_streams text[], p_kinds text[], p_versions bigint[], p_time timestamptz,
+    p_streams text[], p_kinds text[], p_versions bigint[], p_next bigint[], p_time timestamptz,
     e_stream int[], e_version bigint[], e_id uuid[], e_type text[], e_data text[], e_headers text[],
     e_correlation text[], e_causation text[], e_dotnet text[])
 RETURNS TABLE (outcome text, detail text, number bigint)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+-- The function's plans are kept by each connection, and a fresh database has no statistics: left alone, the planner
+-- settles on reading whole tables, which are empty then and are not for long.
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $$
 DECLARE
     v_head  bigint;
     v_count int := cardinality(e_id);
@@ -42,9 +50,8 @@ BEGIN
     SELECT coalesce(max(seq_id), 0) INTO v_head FROM mt_events;
 
     INSERT INTO mt_streams AS m (id, type, version, timestamp, created)
-        SELECT s.id, s.kind, s.version + n.events, p_time, p_time
-        FROM unnest(p_streams, p_kinds, p_versions) WITH ORDINALITY AS s (id, kind, version, number)
-        JOIN (SELECT e AS number, count(*) AS events FROM unnest(e_stream) AS e GROUP BY e) n USING (number)
+        SELECT s.id, s.kind, s.version, p_time, p_time
+        FROM unnest(p_streams, p_kinds, p_next) AS s (id, kind, version)
         ON CONFLICT (id) DO UPDATE SET version = excluded.version, timestamp = excluded.timestamp;
 
     INSERT INTO mt_events (seq_id, id, stream_id, version, data, type, timestamp, mt_dotnet_type,

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Collections.Concurrent;
 using SimpleBase;
 
 namespace MeshLedger.Crypto;
@@ -11,8 +12,15 @@ public readonly record struct Did
 {
     private const string Prefix = "did:key:z";
 
+    private const int MaxKnown = 10_000;
+
     private static readonly SearchValues<char> Base58Letters =
         SearchValues.Create("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz");
+
+    private static readonly ConcurrentDictionary<string, Did> Known = new();
+
+    private static readonly ConcurrentDictionary<string, Did>.AlternateLookup<ReadOnlySpan<char>> KnownByText =
+        Known.GetAlternateLookup<ReadOnlySpan<char>>();
 
     private readonly Bytes32 _key;
     private readonly string? _text;
@@ -36,6 +44,41 @@ public readonly record struct Did
     public bool IsDefault => _text is null;
 
     public static bool TryParse(ReadOnlySpan<char> text, out Did did)
+    {
+        if (KnownByText.TryGetValue(text, out did))
+        {
+            return true;
+        }
+
+        if (!TryDecode(text, out did))
+        {
+            return false;
+        }
+
+        // A ledger has few authors and names them in every event.
+        if (Known.Count < MaxKnown)
+        {
+            Known.TryAdd(did.ToString(), did);
+        }
+
+        return true;
+    }
+
+    /// <exception cref="FormatException">The text is no did:key of an Ed25519 key.</exception>
+    public static Did Parse(ReadOnlySpan<char> text) => TryParse(text, out var did)
+        ? did
+        : throw new FormatException($"'{text}' is no key name: expected {Expected}.");
+
+    /// <summary>Writes the 32 bytes of the public key.</summary>
+    public void CopyKeyTo(Span<byte> destination) => _key.CopyTo(destination);
+
+    public bool Equals(Did other) => _key == other._key;
+
+    public override int GetHashCode() => _key.GetHashCode();
+
+    public override string ToString() => _text ?? "(no key)";
+
+    private static bool TryDecode(ReadOnlySpan<char> text, out Did did)
     {
         did = default;
         if (!text.StartsWith(Prefix, StringComparison.Ordinal) || text.Length is < 50 or > 60)
@@ -63,18 +106,4 @@ public readonly record struct Did
         did = default;
         return false;
     }
-
-    /// <exception cref="FormatException">The text is no did:key of an Ed25519 key.</exception>
-    public static Did Parse(ReadOnlySpan<char> text) => TryParse(text, out var did)
-        ? did
-        : throw new FormatException($"'{text}' is no key name: expected {Expected}.");
-
-    /// <summary>Writes the 32 bytes of the public key.</summary>
-    public void CopyKeyTo(Span<byte> destination) => _key.CopyTo(destination);
-
-    public bool Equals(Did other) => _key == other._key;
-
-    public override int GetHashCode() => _key.GetHashCode();
-
-    public override string ToString() => _text ?? "(no key)";
 }

@@ -77,6 +77,7 @@ internal sealed class GroupPlan
         parameters.Add(Sequencer.Array(_streams.ToArray(), NpgsqlDbType.Text));
         parameters.Add(Sequencer.Array(_kinds.ToArray(), NpgsqlDbType.Text));
         parameters.Add(Sequencer.Array(_assumed.ToArray(), NpgsqlDbType.Bigint));
+        parameters.Add(Sequencer.Array(_streams.ConvertAll(After).ToArray(), NpgsqlDbType.Bigint));
         parameters.Add(new NpgsqlParameter<DateTimeOffset> { TypedValue = now, NpgsqlDbType = NpgsqlDbType.TimestampTz });
         parameters.Add(Sequencer.Array(_streamOfEvent.ToArray(), NpgsqlDbType.Integer));
         parameters.Add(Sequencer.Array(_versionOfEvent.ToArray(), NpgsqlDbType.Bigint));
@@ -88,6 +89,8 @@ internal sealed class GroupPlan
         parameters.Add(Sequencer.Array(causations, NpgsqlDbType.Text));
         parameters.Add(Sequencer.Array(dotnetTypes, NpgsqlDbType.Text));
     }
+
+    private long After(string stream) => _next[StreamId.Parse(stream)].Version;
 
     /// <summary>The events as they now stand in the log, from <paramref name="first"/> on.</summary>
     public RecordedEvent[] Record(long first, DateTimeOffset now)

@@ -17,14 +17,18 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly RecentEvents _recent = new();
-    private readonly BatchVerifier _verifier = new();
+    private readonly BatchVerifier _verifier;
     private readonly Sequencer _sequencer;
     private readonly CancellationTokenSource _stopping = new();
     private readonly Task _listening;
 
     /// <summary>The database must be migrated (<see cref="Migrations"/>).</summary>
-    public PostgresEventStore(NpgsqlDataSource database, TimeProvider clock, ILogger<PostgresEventStore> log)
+    /// <param name="rememberedBatches">How many verified signatures are remembered, so that events of one batch that
+    /// are loaded again cost no verification.</param>
+    public PostgresEventStore(
+        NpgsqlDataSource database, TimeProvider clock, ILogger<PostgresEventStore> log, int rememberedBatches = 65_536)
     {
+        _verifier = new BatchVerifier(rememberedBatches);
         _database = database;
         _clock = clock;
         _log = log;

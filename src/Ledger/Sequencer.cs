@@ -18,6 +18,7 @@ namespace MeshLedger.Ledger;
 /// </remarks>
 internal sealed class Sequencer : IAsyncDisposable
 {
+    private const int SmallGroup = 4;
     private const int MaxEvents = 4096;
     private const long MaxBytes = 16 << 20;
     private const int MaxCachedVersions = 200_000;
@@ -66,8 +67,11 @@ internal sealed class Sequencer : IAsyncDisposable
             while (await _waiting.Reader.WaitToReadAsync(_stopping.Token))
             {
                 group.Clear();
+                // Half of what waits: while the database works on it, the other half's authors need not wait for them.
+                var most = Math.Max(SmallGroup, (_waiting.Reader.Count + 1) / 2);
                 var (events, bytes) = (0, 0L);
-                while (events < MaxEvents && bytes < MaxBytes && _waiting.Reader.TryRead(out var pending))
+                while (group.Count < most && events < MaxEvents && bytes < MaxBytes
+                    && _waiting.Reader.TryRead(out var pending))
                 {
                     group.Add(pending);
                     events += pending.Request.Events.Count;
@@ -228,7 +232,7 @@ internal sealed class Sequencer : IAsyncDisposable
     {
         var now = _clock.GetUtcNow().ToMicroseconds();
         await using var command = _database.CreateCommand(
-            "SELECT outcome, detail, number FROM ml_append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)");
+            "SELECT outcome, detail, number FROM ml_append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14)");
         plan.Fill(command.Parameters, now);
         long? first = null;
         var duplicates = new Dictionary<Guid, long>();

@@ -1,1 +1,20 @@
-return 2;
+using MeshLedger.Benchmarks;
+
+// Each benchmark is a load program on the real parts; it prints one RESULT line a figure and asserts no timing.
+var benchmarks = new Dictionary<string, Func<Task>>
+{
+    ["append"] = AppendBenchmark.RunAsync,
+    ["streams"] = ReadBenchmarks.StreamsAsync,
+    ["projections"] = ReadBenchmarks.ProjectionsAsync,
+    ["audit"] = ReadBenchmarks.AuditAsync,
+    ["jobs"] = JobsBenchmark.RunAsync,
+    ["microvm"] = MicroVmBenchmark.RunAsync,
+};
+if (args is not [var name] || !benchmarks.TryGetValue(name, out var benchmark))
+{
+    await Console.Error.WriteLineAsync($"Usage: eng/bench.sh NAME, with NAME one of {string.Join(", ", benchmarks.Keys)}");
+    return 2;
+}
+
+await benchmark();
+return 0;

@@ -4,6 +4,7 @@ using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Ports;
 using MeshLedger.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
 
 namespace MeshLedger.Ledger.Tests;
 
@@ -154,13 +155,15 @@ public sealed class EventStoreTests : IAsyncLifetime
     public async Task Backends_that_are_killed_lose_no_append()
     {
         using var stop = new CancellationTokenSource();
+        await using var admin = NpgsqlDataSource.Create(
+            new NpgsqlConnectionStringBuilder(_database.ConnectionString) { Database = "postgres" }.ConnectionString);
         var killing = Task.Run(async () =>
         {
             while (!stop.IsCancellationRequested)
             {
-                await _database.ExecuteAsync(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                    + $"WHERE datname = '{_database.Name}' AND pid <> pg_backend_pid()");
+                await using var kill = admin.CreateCommand(
+                    $"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{_database.Name}'");
+                await kill.ExecuteNonQueryAsync();
                 await Task.Delay(20);
             }
         });

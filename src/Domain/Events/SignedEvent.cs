@@ -112,6 +112,10 @@ public sealed class BatchVerifier(int capacity = 65_536)
 {
     private readonly ConcurrentDictionary<(Did By, Digest Root, int Size, Digest Signature), byte> _verified = new();
     private int _count;
+    private long _total;
+
+    /// <summary>How many signatures were verified and found good.</summary>
+    public long Verified => Interlocked.Read(ref _total);
 
     internal bool Verify(Did by, Digest root, int size, ReadOnlyMemory<byte> signature)
     {
@@ -126,6 +130,7 @@ public sealed class BatchVerifier(int capacity = 65_536)
             return false;
         }
 
+        Interlocked.Increment(ref _total);
         if (Interlocked.Increment(ref _count) > capacity)
         {
             _verified.Clear();

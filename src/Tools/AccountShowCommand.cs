@@ -1,0 +1,73 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using MeshLedger.Crypto;
+using MeshLedger.Tools.Cli;
+using MeshLedger.Tools.Hosting;
+
+namespace MeshLedger.Tools;
+
+/// <summary><c>meshledger account show</c>: all accounts with their totals, or one.</summary>
+internal static class AccountShowCommand
+{
+    private static readonly string[] Figures = ["granted", "balance", "escrow", "paid", "received"];
+
+    private static readonly Argument<string?> Owner = new("DID")
+    {
+        Description = "The owner's key; without it, all accounts.",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    public static Command Create() => new Verb(
+        "show", "Show accounts, in mana. Granted and received equals balance, escrow and paid.",
+        "meshledger account show", "meshledger account show did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK")
+    {
+        Owner,
+    }.Does(RunAsync);
+
+    private static async Task<int> RunAsync(Call call)
+    {
+        var wanted = call.Get(Owner);
+        if (wanted is not null && !Did.TryParse(wanted, out _))
+        {
+            throw new CommandFailure(ExitCodes.Usage, $"'{wanted}' is no key: expected {Did.Expected}.");
+        }
+
+        await using var ledger = await LedgerSession.OpenAsync(call);
+        await ledger.Projections.CatchUpAsync(call.Stop);
+        var names = Names.Of(await ledger.LoadRegistryAsync(call.Stop));
+        var rows = await Sql.RowsAsync(
+            ledger.Database,
+            "SELECT owner, granted, balance, escrow, paid, received FROM accounts "
+            + "WHERE $1::text IS NULL OR owner = $1 ORDER BY granted DESC, owner",
+            [wanted], call.Stop);
+        if (wanted is not null && rows.Count == 0)
+        {
+            throw new CommandFailure(ExitCodes.NotFound, $"{wanted} has no account in this ledger.");
+        }
+
+        foreach (var row in rows)
+        {
+            row.Insert(1, "name", names.Role(Did.Parse(row.Text("owner"))));
+        }
+
+        Column[] columns =
+        [
+            new("OWNER", row => Names.Short(row.Text("owner"))), Column.Of("name"),
+            .. Figures.Select(figure => Column.Of(figure, right: true)),
+        ];
+        if (!call.Output.IsText || wanted is not null)
+        {
+            call.Output.Rows(rows, columns, "");
+            return ExitCodes.Ok;
+        }
+
+        var totals = new JsonObject { ["owner"] = "total", ["name"] = $"{rows.Count} accounts" };
+        foreach (var figure in Figures)
+        {
+            totals[figure] = rows.Sum(row => row[figure]!.GetValue<long>());
+        }
+
+        call.Output.Rows(rows.Count == 0 ? [] : [.. rows, totals], columns, "No account was opened yet.");
+        return ExitCodes.Ok;
+    }
+}

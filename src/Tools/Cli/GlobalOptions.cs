@@ -1,0 +1,76 @@
+using System.CommandLine;
+
+namespace MeshLedger.Tools.Cli;
+
+/// <summary>The options that every verb takes.</summary>
+internal static class GlobalOptions
+{
+    public static Option<string?> Data { get; } = new("--data")
+    {
+        Description = "The node's data directory (default: MESHLEDGER_DATA, else /var/lib/meshledger as root, "
+            + "else ~/.local/share/meshledger).",
+        HelpName = "DIR",
+        Recursive = true,
+    };
+
+    public static Option<string?> Postgres { get; } = new("--postgres")
+    {
+        Description = "Connection string of a PostgreSQL server to use instead of the node's private one.",
+        HelpName = "CONNECTION",
+        Recursive = true,
+    };
+
+    public static Option<OutputFormat> Output { get; } = new("--output")
+    {
+        Description = "text for people; json is one document; jsonl is one object a line.",
+        HelpName = "text|json|jsonl",
+        Recursive = true,
+        CustomParser = result => result.Tokens[0].Value switch
+        {
+            "text" => OutputFormat.Text,
+            "json" => OutputFormat.Json,
+            "jsonl" => OutputFormat.JsonLines,
+            var other => Refuse(result, $"--output: expected text, json or jsonl, found '{other}'."),
+        },
+    };
+
+    public static void AddTo(RootCommand root)
+    {
+        if (Output.CompletionSources.Count < 2)
+        {
+            Output.CompletionSources.Clear();
+            Output.CompletionSources.Add("text", "json", "jsonl");
+        }
+
+        root.Options.Add(Data);
+        root.Options.Add(Postgres);
+        root.Options.Add(Output);
+    }
+
+    /// <summary>A whole number within limits.</summary>
+    public static Option<T?> Number<T>(string name, string description, T least, T most)
+        where T : struct, System.Numerics.INumber<T> => new(name)
+        {
+            Description = description,
+            HelpName = "N",
+            CustomParser = result => T.TryParse(
+                result.Tokens[0].Value, System.Globalization.CultureInfo.InvariantCulture, out var value)
+                && value >= least && value <= most
+                ? value
+                : RefuseNumber<T>(result, $"{name}: expected a number from {least} to {most}, found "
+                    + $"'{result.Tokens[0].Value}'."),
+        };
+
+    private static OutputFormat Refuse(System.CommandLine.Parsing.ArgumentResult result, string message)
+    {
+        result.AddError(message);
+        return OutputFormat.Text;
+    }
+
+    private static T? RefuseNumber<T>(System.CommandLine.Parsing.ArgumentResult result, string message)
+        where T : struct
+    {
+        result.AddError(message);
+        return null;
+    }
+}

@@ -1,0 +1,154 @@
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace MeshLedger.Tools.Cli;
+
+/// <summary>How the answer is written.</summary>
+internal enum OutputFormat
+{
+    Text,
+    Json,
+    JsonLines,
+}
+
+/// <summary>One column of a table: its heading, and what it shows of a row.</summary>
+internal sealed record Column(string Heading, Func<JsonObject, string> Show, bool Right = false)
+{
+    /// <summary>A column that shows one member.</summary>
+    public static Column Of(string member, bool right = false, string? heading = null) => new(
+        heading ?? member.Replace('_', ' ').ToUpperInvariant(), row => row.Text(member), right);
+}
+
+/// <summary>
+/// Where data goes: standard output. The same objects make tables, plain text when piped, or JSON; so no format knows
+/// more than another.
+/// </summary>
+internal sealed class Output(OutputFormat format) : IDisposable
+{
+    private static readonly JsonSerializerOptions OneLine = new()
+    {
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+
+    private static readonly JsonSerializerOptions Indented = new(OneLine) { WriteIndented = true, NewLine = "\n" };
+
+    private readonly StreamWriter _writer = new(Console.OpenStandardOutput(), new UTF8Encoding(false), 1 << 16)
+    {
+        NewLine = "\n",
+    };
+
+    public bool IsText => format == OutputFormat.Text;
+
+    /// <summary>True for text on a terminal, where tables may have lines and colours.</summary>
+    public bool IsTerminal { get; } = format == OutputFormat.Text && !Console.IsOutputRedirected;
+
+    public void Line(string text = "") => _writer.WriteLine(SafeText.Line(text));
+
+    public void Flush() => _writer.Flush();
+
+    public void Dispose() => _writer.Dispose();
+
+    /// <summary>Rows: a table, an array, or a line each.</summary>
+    public void Rows(IReadOnlyCollection<JsonObject> rows, IReadOnlyList<Column> columns, string none)
+    {
+        switch (format)
+        {
+            case OutputFormat.Json:
+                _writer.WriteLine(new JsonArray([.. rows]).ToJsonString(Indented));
+                break;
+            case OutputFormat.JsonLines:
+                foreach (var row in rows)
+                {
+                    _writer.WriteLine(row.ToJsonString(OneLine));
+                }
+
+                break;
+            default:
+                if (rows.Count == 0)
+                {
+                    Messages.Say(none);
+                    break;
+                }
+
+                Table(rows, columns);
+                break;
+        }
+    }
+
+    /// <summary>One object: JSON, or what <paramref name="text"/> makes of it.</summary>
+    public void Object(JsonObject value, Action text)
+    {
+        if (IsText)
+        {
+            text();
+            return;
+        }
+
+        _writer.WriteLine(value.ToJsonString(format == OutputFormat.Json ? Indented : OneLine));
+    }
+
+    /// <summary>Rows as text only, as a part of something larger.</summary>
+    public void Table(IReadOnlyCollection<JsonObject> rows, IReadOnlyList<Column> columns, string indent = "")
+    {
+        var cells = rows.Select(row => columns.Select(column => SafeText.Line(column.Show(row))).ToArray()).ToList();
+        if (IsTerminal)
+        {
+            _writer.Flush();
+            TerminalTables.Write(columns, cells);
+            return;
+        }
+
+        PlainTable.Write(_writer, columns, cells, indent);
+    }
+
+    /// <summary>Names and values below each other; empty values are left out.</summary>
+    public void Pairs(IEnumerable<(string Name, string? Value)> pairs)
+    {
+        var shown = pairs.Where(pair => !string.IsNullOrEmpty(pair.Value)).ToList();
+        var width = shown.Count == 0 ? 0 : shown.Max(pair => pair.Name.Length);
+        foreach (var (name, value) in shown)
+        {
+            Line($"{name.PadRight(width)}  {value}");
+        }
+    }
+}
+
+/// <summary>Aligned columns without lines or colours, for pipes.</summary>
+internal static class PlainTable
+{
+    public static void Write(TextWriter writer, IReadOnlyList<Column> columns, List<string[]> cells, string indent)
+    {
+        var widths = columns.Select((column, i) => cells.Select(row => row[i].Length).Append(column.Heading.Length).Max())
+            .ToArray();
+        WriteRow([.. columns.Select(column => column.Heading)]);
+        cells.ForEach(WriteRow);
+
+        void WriteRow(string[] row)
+        {
+            var line = new StringBuilder(indent);
+            for (var i = 0; i < row.Length; i++)
+            {
+                line.Append(columns[i].Right ? row[i].PadLeft(widths[i]) : row[i].PadRight(widths[i]));
+                line.Append("  ");
+            }
+
+            writer.WriteLine(line.ToString().TrimEnd());
+        }
+    }
+}
+
+/// <summary>Reading the objects that are shown.</summary>
+internal static class JsonObjectText
+{
+    /// <summary>A member as people read it: nothing for null, lists joined by commas.</summary>
+    public static string Text(this JsonObject row, string member) => row[member] switch
+    {
+        null => "",
+        JsonArray list => string.Join(", ", list.Select(item => item?.ToString())),
+        JsonValue value when value.GetValueKind() is JsonValueKind.True => "yes",
+        JsonValue value when value.GetValueKind() is JsonValueKind.False => "no",
+        var value => value.ToString(),
+    };
+}

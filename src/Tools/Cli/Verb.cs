@@ -1,0 +1,97 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
+using MeshLedger.Blobs;
+using MeshLedger.Domain.Events;
+using MeshLedger.Machines;
+using Microsoft.Extensions.Options;
+using Npgsql;
+
+namespace MeshLedger.Tools.Cli;
+
+/// <summary>A command that does something: its examples stand in its help, and its expected failures end in one line.
+/// </summary>
+internal sealed class Verb(string name, string description, params string[] examples) : Command(name, description)
+{
+    public IReadOnlyList<string> Examples { get; } = examples;
+
+    public Verb Does(Func<Call, Task<int>> work)
+    {
+        SetAction((parsed, _) => GuardAsync(parsed, work));
+        return this;
+    }
+
+    private static async Task<int> GuardAsync(ParseResult parsed, Func<Call, Task<int>> work)
+    {
+        using var signals = new StopSignals();
+        using var call = new Call(parsed, signals);
+        try
+        {
+            return await work(call);
+        }
+        catch (CommandFailure failure)
+        {
+            return Fail(failure.ExitCode, failure.Message);
+        }
+        catch (OperationCanceledException) when (signals.Token.IsCancellationRequested)
+        {
+            return Fail(ExitCodes.Failed, "stopped");
+        }
+        catch (BlobNotFoundException failure)
+        {
+            return Fail(ExitCodes.NotFound, failure.Message);
+        }
+        catch (PostgresException failure)
+        {
+            return Fail(ExitCodes.Failed, $"the database refused: {failure.MessageText} ({failure.SqlState}). "
+                + "Check its permissions, and --postgres if it was given.");
+        }
+        catch (NpgsqlException failure)
+        {
+            var reason = failure.InnerException?.Message ?? failure.Message;
+            return Fail(ExitCodes.Failed, $"no connection to the database: {reason}. Is it running? Check --postgres.");
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or FormatException
+            or InvalidHistoryException or MachinesUnavailableException or OptionsValidationException
+            or InvalidOperationException)
+        {
+            return Fail(ExitCodes.Failed, failure.Message);
+        }
+        finally
+        {
+            call.Output.Flush();
+        }
+    }
+
+    private static int Fail(int exitCode, string message)
+    {
+        Messages.Say($"meshledger: {message}");
+        return exitCode;
+    }
+}
+
+/// <summary>The help as it comes, with examples and exit codes below.</summary>
+internal sealed class HelpWithExamples(HelpAction help) : SynchronousCommandLineAction
+{
+    private const int PipedWidth = 100;
+
+    public override int Invoke(ParseResult parseResult)
+    {
+        var (command, output) = (parseResult.CommandResult.Command, parseResult.InvocationConfiguration.Output);
+        help.MaxWidth = Console.IsOutputRedirected ? PipedWidth : Math.Max(60, Console.WindowWidth);
+        var code = help.Invoke(parseResult);
+        if (command is Verb { Examples: { Count: > 0 } examples })
+        {
+            output.WriteLine("Examples:");
+            foreach (var example in examples)
+            {
+                output.WriteLine($"  {example}");
+            }
+
+            output.WriteLine();
+        }
+
+        output.WriteLine($"Exit codes: {ExitCodes.Text}.");
+        return code;
+    }
+}

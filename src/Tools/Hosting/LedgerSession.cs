@@ -1,0 +1,132 @@
+using MeshLedger.Domain.Events;
+using MeshLedger.Domain.Jobs;
+using MeshLedger.Domain.Nodes;
+using MeshLedger.Domain.Workers;
+using MeshLedger.Ledger;
+using MeshLedger.Ledger.Postgres;
+using MeshLedger.Projections;
+using MeshLedger.Tools.Cli;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace MeshLedger.Tools.Hosting;
+
+/// <summary>
+/// A reading verb's way to the ledger: the running node's PostgreSQL, the server of <c>--postgres</c>, or, when no node
+/// runs, the private PostgreSQL started for the moment.
+/// </summary>
+internal sealed class LedgerSession : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan PresenceLimit = TimeSpan.FromSeconds(15);
+
+    private readonly PrivatePostgres? _ownServer;
+    private readonly ILoggerFactory _logs;
+    private PostgresEventStore? _store;
+
+    private LedgerSession(NpgsqlDataSource database, PrivatePostgres? ownServer, ILoggerFactory logs)
+    {
+        Database = database;
+        _ownServer = ownServer;
+        _logs = logs;
+    }
+
+    public NpgsqlDataSource Database { get; }
+
+    public PostgresEventStore Store =>
+        _store ??= new PostgresEventStore(Database, TimeProvider.System, _logs.CreateLogger<PostgresEventStore>());
+
+    public ProjectionSet Projections => field ??= new ProjectionSet(
+        Store, Database, TimeProvider.System, _logs.CreateLogger<ProjectionSet>());
+
+    public static async Task<LedgerSession> OpenAsync(Call call)
+    {
+        var logs = new StderrLog(json: !call.Output.IsText, LogLevel.Error, TimeProvider.System);
+        if (call.Postgres is { } given)
+        {
+            return new LedgerSession(Source(given), ownServer: null, logs);
+        }
+
+        var data = call.Data;
+        if (data.ReadRecord() is { External: true } && !Directory.Exists(Path.Combine(data.Root, "postgres", "cluster")))
+        {
+            throw new CommandFailure(
+                ExitCodes.Failed, $"the node of {data.Root} keeps its ledger on another PostgreSQL: give --postgres, too.");
+        }
+
+        if (await PrivatePostgres.FindRunningAsync(data.Root, call.Stop) is { } running)
+        {
+            return new LedgerSession(Source(running), ownServer: null, logs);
+        }
+
+        if (!Directory.Exists(Path.Combine(data.Root, "postgres", "cluster")))
+        {
+            throw new CommandFailure(
+                ExitCodes.Failed, $"there is no ledger in {data.Root}. Start a node (meshledger up), or choose another "
+                + "directory with --data.");
+        }
+
+        var server = await PrivatePostgres.StartAsync(data.Root, Patience, logs.CreateLogger<LedgerSession>(), call.Stop);
+        var database = Source(server.ConnectionString);
+        await Migrations.ApplyAsync(database, logs.CreateLogger<LedgerSession>(), call.Stop);
+        return new LedgerSession(database, server, logs);
+    }
+
+    /// <summary>A job's state, folded from its stream, each event verified; null if there is no such job.</summary>
+    public async Task<JobState?> LoadJobAsync(JobId job, CancellationToken cancellationToken)
+    {
+        JobState? state = null;
+        foreach (var recorded in await Store.LoadAsync(StreamId.OfJob(job), cancellationToken))
+        {
+            state = Job.Evolve(state, EventFact.Of(recorded.Statement));
+        }
+
+        return state;
+    }
+
+    /// <summary>Who is who.</summary>
+    public async Task<Registry> LoadRegistryAsync(CancellationToken cancellationToken)
+    {
+        var registry = new Registry();
+        foreach (var recorded in await Store.LoadKindsAsync(["ledger", "node", "worker"], cancellationToken))
+        {
+            registry.Apply(recorded.Statement, recorded.Statement.Body);
+        }
+
+        return registry;
+    }
+
+    /// <summary>The workers that are alive, as they registered.</summary>
+    public async Task<IReadOnlyList<WorkerRegistration>> LiveWorkersAsync(
+        Registry registry, CancellationToken cancellationToken)
+    {
+        var present = await new PostgresPresence(Database).ListAsync(PresenceLimit, cancellationToken);
+        return [.. present.Workers.Select(worker => registry.Registration(worker.Registration)).OfType<WorkerRegistration>()];
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_store is not null)
+        {
+            await _store.DisposeAsync();
+        }
+
+        await Database.DisposeAsync();
+        if (_ownServer is not null)
+        {
+            await _ownServer.DisposeAsync();
+        }
+    }
+
+    private static NpgsqlDataSource Source(string connection)
+    {
+        try
+        {
+            return NpgsqlDataSource.Create(connection);
+        }
+        catch (ArgumentException exception)
+        {
+            throw new CommandFailure(ExitCodes.Usage, $"--postgres is no connection string: {exception.Message}");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+using Microsoft.Extensions.Logging;
+
+namespace MeshLedger.Tools;
+
+/// <summary>What the command itself logs. Event ids are stable: 9000 to 9099.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(9000, LogLevel.Warning, "This worker does not offer vm.execute: {Reason}")]
+    public static partial void NoMachines(ILogger log, string reason);
+}

@@ -1,0 +1,166 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using MeshLedger.Domain.Events;
+using MeshLedger.Tools.Cli;
+using MeshLedger.Tools.Hosting;
+using MeshLedger.Worker;
+using Microsoft.Extensions.Logging;
+
+namespace MeshLedger.Tools;
+
+/// <summary><c>meshledger up</c>: a node in the foreground.</summary>
+internal static class UpCommand
+{
+    private static readonly Option<string?> Folder = new("--folder")
+    {
+        Description = "The folder to take jobs from (default: DATA/jobs).",
+        HelpName = "DIR",
+    };
+
+    private static readonly Option<string?> Name = new("--name")
+    {
+        Description = "What people call the node (default: the machine's name).",
+        HelpName = "NAME",
+    };
+
+    private static readonly Option<bool> NoWorker = new("--no-worker") { Description = "Take jobs, but run none here." };
+
+    private static readonly Option<int?> Concurrency =
+        GlobalOptions.Number("--concurrency", "How many jobs run at once (default: one a core).", 1, 1024);
+
+    private static readonly Option<string?> WorkerId = new("--worker-id")
+    {
+        Description = "What people call the worker (default: the node's name).",
+        HelpName = "ID",
+    };
+
+    private static readonly Option<string[]> Pools = Several("--pool", "P", "A pool of the worker (default: default).");
+    private static readonly Option<string[]> Capabilities = Several("--capability", "C", "A capability of the worker.");
+    private static readonly Option<string[]> Features = Several("--feature", "F", "A feature of the worker.");
+    private static readonly Option<string[]> Labels = Several("--label", "K=V", "A label of the worker.");
+
+    private static readonly Option<bool> Privileged = new("--privileged")
+    {
+        Description = "Run jobs that require a privileged worker, too.",
+    };
+
+    private static readonly Option<string[]> ImageDirectories =
+        Several("--image-dir", "DIR", "A directory that disk images may be read from.");
+
+    private static readonly Option<long?> BasePrice =
+        GlobalOptions.Number("--base-price", "The worker's price of a job that asks for nothing (default: 5).", 1L, 1_000_000L);
+
+    private static readonly Option<bool> NoInotify = new("--no-inotify")
+    {
+        Description = "Find new files by polling alone.",
+    };
+
+    public static Command Create() => new Verb(
+        "up", "Start a node: its database, its folder and its worker. Ctrl-C stops all of it in order.",
+        "meshledger up",
+        "meshledger up --data /srv/mesh --folder /srv/drop --pool gpu --label zone=a",
+        "meshledger up --postgres 'Host=db;Username=mesh;Database=mesh' --no-worker")
+    {
+        Folder, Name, NoWorker, Concurrency, WorkerId, Pools, Capabilities, Features, Labels, Privileged,
+        ImageDirectories, BasePrice, NoInotify,
+    }.Does(RunAsync);
+
+    private static async Task<int> RunAsync(Call call)
+    {
+        var name = call.Get(Name) ?? Environment.MachineName;
+        var options = new NodeHostOptions
+        {
+            Data = call.Data,
+            Folder = Path.GetFullPath(call.Get(Folder) ?? call.Data.DefaultFolder),
+            Name = name,
+            Postgres = call.Postgres,
+            Worker = call.Get(NoWorker) ? null : Worker(call, name),
+            ImageDirectories = [.. (call.Get(ImageDirectories) ?? []).Select(Path.GetFullPath)],
+            UseInotify = !call.Get(NoInotify),
+        };
+        using var logs = new StderrLog(json: !call.Output.IsText, LogLevel.Information, TimeProvider.System);
+        try
+        {
+            await new NodeHost(options, logs, TimeProvider.System).RunAsync(record => Announce(call, record), call.Stop);
+            return ExitCodes.Ok;
+        }
+        catch (InvalidHistoryException exception)
+        {
+            throw new CommandFailure(
+                ExitCodes.Failed, $"the ledger's history is broken, so the node stopped: {exception.Message} "
+                + $"Run: meshledger audit --data {call.Data.Root}");
+        }
+        catch (OperationCanceledException) when (call.Stop.IsCancellationRequested)
+        {
+            // Stopped before it was ready.
+            return ExitCodes.Ok;
+        }
+    }
+
+    private static void Announce(Call call, NodeRecord record)
+    {
+        var inbox = Path.Combine(record.Folder, "inbox");
+        if (call.Output.IsText)
+        {
+            Messages.Say($"meshledger is ready: node {record.Name}, process {record.ProcessId}");
+            Messages.Say($"Drop job files (*.json) into {inbox}");
+            return;
+        }
+
+        call.Output.Object(
+            new JsonObject
+            {
+                ["ready"] = true,
+                ["pid"] = record.ProcessId,
+                ["name"] = record.Name,
+                ["node"] = record.Node,
+                ["inbox"] = inbox,
+                ["started_at"] = record.StartedAt,
+            },
+            () => { });
+        call.Output.Flush();
+    }
+
+    private static WorkerOptions Worker(Call call, string name)
+    {
+        var options = new WorkerOptions
+        {
+            WorkerId = call.Get(WorkerId) ?? name,
+            Capabilities = call.Get(Capabilities) ?? [],
+            Features = call.Get(Features) ?? [],
+            Privileged = call.Get(Privileged),
+            Labels = ReadLabels(call.Get(Labels) ?? []),
+        };
+        if (call.Get(Pools) is { Length: > 0 } pools)
+        {
+            options.Pools = pools;
+        }
+
+        options.MaxConcurrentJobs = call.Get(Concurrency) ?? options.MaxConcurrentJobs;
+        options.BasePrice = call.Get(BasePrice) ?? options.BasePrice;
+        return options;
+    }
+
+    private static Dictionary<string, string> ReadLabels(string[] given)
+    {
+        var labels = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var label in given)
+        {
+            var parts = label.Split('=', 2);
+            if (parts.Length != 2 || parts[0].Length == 0 || !labels.TryAdd(parts[0], parts[1]))
+            {
+                throw new CommandFailure(
+                    ExitCodes.Usage, $"--label: expected KEY=VALUE, each key once, found '{label}'.");
+            }
+        }
+
+        return labels;
+    }
+
+    private static Option<string[]> Several(string name, string value, string description) => new(name)
+    {
+        Description = $"{description} May be given several times.",
+        HelpName = value,
+        Arity = ArgumentArity.ZeroOrMore,
+    };
+}

@@ -1,0 +1,129 @@
+using MeshLedger.Blobs;
+using MeshLedger.Machines;
+
+namespace MeshLedger.Worker.Handlers;
+
+/// <summary>
+/// <c>vm.execute</c>: runs a static x86-64 ELF program, which is a blob, in a machine of its own. Outputs:
+/// <c>stdout</c>, <c>stderr</c>, and <c>files/path</c> for every file that was asked for. Only exit code 0 with all of
+/// the files is success.
+/// </summary>
+public sealed class VmExecuteHandler(MicroVmHost machines, BlobDirectory blobs) : IOperationHandler
+{
+    // The longest time that a timer takes.
+    private const long MaxSeconds = 4_000_000;
+
+    public IReadOnlyList<string> Operations { get; } = ["vm.execute"];
+
+    public async Task<OperationResult> RunAsync(OperationContext context, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        context.Progress(new OperationProgress("validation", 0, "Checking the payload"));
+        var reader = new PayloadReader();
+        var payload = VmExecutePayload.Read(context.Document, reader);
+        if (payload is null)
+        {
+            return reader.ToResult(EngineName, machines.QemuVersion);
+        }
+
+        context.Progress(new OperationProgress("blob", 500, $"Checking the program {payload.Hash}"));
+        var (program, error) = await FetchAsync(payload, cancellationToken);
+        if (error is not null)
+        {
+            return NewResult(payload) with { Error = error };
+        }
+
+        context.Progress(new OperationProgress("boot", 1_000, "Starting the machine"));
+        var timeout = context.Document.Execution.TimeoutSeconds;
+        var run = await MicroVm.RunAsync(machines, new MicroVmRequest
+        {
+            Program = program,
+            Arguments = payload.Arguments,
+            Environment = payload.Environment,
+            Stdin = payload.Stdin,
+            Files = payload.Files,
+            Vcpus = payload.Vcpus,
+            MemoryMb = payload.MemoryMb,
+            OutputBytes = payload.OutputBytes,
+            TimeLimit = TimeSpan.FromSeconds(Math.Clamp(timeout, 1, MaxSeconds)),
+            Booted = () => context.Progress(new OperationProgress("execution", 3_000, "The program runs")),
+        }, cancellationToken);
+        context.Progress(new OperationProgress("complete", 10_000, run.Reason));
+        return NewResult(payload) with
+        {
+            Error = Judge(run, timeout),
+            EngineName = run.EngineName,
+            EngineVersion = run.EngineVersion,
+            ExitCode = run.ExitCode,
+            PeakMemoryBytes = run.GuestPeakBytes,
+            Outputs =
+            [
+                new OperationOutput("stdout", run.Stdout.Bytes, run.Stdout.Truncated),
+                new OperationOutput("stderr", run.Stderr.Bytes, run.Stderr.Truncated),
+                .. run.Files.Where(file => file.Content is not null).Select(file => new OperationOutput(
+                    $"files{file.Path}", file.Content!.Bytes, file.Content.Truncated)),
+            ],
+        };
+    }
+
+    private string EngineName => $"qemu-microvm-{machines.ChooseAccelerator()}";
+
+    private static OperationError? Judge(MicroVmResult run, long timeout)
+    {
+        var missing = run.Files.FirstOrDefault(file => file.Content is null);
+        return run.Outcome switch
+        {
+            MicroVmOutcome.Exited when run.ExitCode == 0 && missing is null => null,
+            MicroVmOutcome.Exited when run.ExitCode == 0 => Failure(
+                "OUTPUT_MISSING", $"The program ended well, but {missing!.Path} is missing: {missing.Missing}."),
+            MicroVmOutcome.Exited or MicroVmOutcome.Signalled => Failure("GUEST_FAILED", run.Reason),
+            MicroVmOutcome.NotExecutable => Failure("NOT_EXECUTABLE", run.Reason),
+            MicroVmOutcome.OutOfMemory => Failure("GUEST_OUT_OF_MEMORY", run.Reason),
+            MicroVmOutcome.TimedOut => Failure("TIMEOUT", $"Job exceeded timeout of {timeout} s", recoverable: true),
+            MicroVmOutcome.KernelPanic => Failure("GUEST_KERNEL_PANIC", run.Reason, recoverable: true),
+            MicroVmOutcome.MachineFailed => Failure("MACHINE_FAILED", run.Reason, recoverable: true),
+            _ => throw new InvalidOperationException($"No such outcome: {run.Outcome}."),
+        };
+    }
+
+    private static OperationError Failure(string code, string message, bool recoverable = false) =>
+        new(code, message, "execution", recoverable);
+
+    private async Task<(byte[] Program, OperationError? Error)> FetchAsync(
+        VmExecutePayload payload, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var size = blobs.SizeOf(payload.Hash) ?? throw new BlobNotFoundException(payload.Hash);
+            if (payload.Size is { } said && said != size)
+            {
+                return ([], new OperationError("BLOB_SIZE_MISMATCH",
+                    $"Blob {payload.Hash} has {size} bytes, the document says {said}.", "blob", Recoverable: false));
+            }
+
+            if (size > VmExecutePayload.MaxProgramBytes)
+            {
+                return ([], new OperationError("PROGRAM_TOO_LARGE", $"Blob {payload.Hash} has {size} bytes; a " +
+                    $"program may have {VmExecutePayload.MaxProgramBytes}.", "blob", Recoverable: false));
+            }
+
+            return (await blobs.ReadAsync(payload.Hash, cancellationToken), null);
+        }
+        catch (BlobNotFoundException absent)
+        {
+            return ([], new OperationError("BLOB_NOT_FOUND", absent.Message, "blob", Recoverable: true));
+        }
+        catch (BlobDamagedException damaged)
+        {
+            return ([], new OperationError("BLOB_DAMAGED", damaged.Message, "blob", Recoverable: true));
+        }
+    }
+
+    private OperationResult NewResult(VmExecutePayload payload) => new()
+    {
+        EngineName = EngineName,
+        EngineVersion = machines.QemuVersion,
+        KernelSha256 = machines.KernelSha256,
+        Program = payload.Hash,
+    };
+}

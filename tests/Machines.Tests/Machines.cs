@@ -1,0 +1,58 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+
+namespace MeshLedger.Machines.Tests;
+
+/// <summary>The host that the tests of one class share, and the guest programs. At most two classes run at once.
+/// </summary>
+public sealed class Machines : IAsyncDisposable
+{
+    private readonly string _directory = Directory.CreateTempSubdirectory("meshledger-machines-").FullName;
+    private MicroVmHost? _host;
+
+    /// <summary>Skips the test where QEMU is missing, but fails it in CI, where it must not be.</summary>
+    public MicroVmHost Host
+    {
+        get
+        {
+            try
+            {
+                return _host ??= MicroVmHost.Find(
+                    MicroVmHostOptions.FromEnvironment(_directory) with { Accelerator = "tcg" },
+                    TimeProvider.System, NullLogger.Instance);
+            }
+            catch (MachinesUnavailableException missing) when (Environment.GetEnvironmentVariable("CI") != "true")
+            {
+                throw new InvalidOperationException("$XunitDynamicSkip$" + missing.Message);
+            }
+        }
+    }
+
+    public string RunDirectory => _directory;
+
+    public static byte[] Guest(string name) =>
+        File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "guests", name + ".elf"));
+
+    public static MicroVmRequest Request(string guest, double seconds = 60) => new()
+    {
+        Program = Guest(guest),
+        TimeLimit = TimeSpan.FromSeconds(seconds),
+    };
+
+    public Task<MicroVmResult> RunAsync(MicroVmRequest request) =>
+        MicroVm.RunAsync(Host, request, CancellationToken.None);
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_host is not null)
+        {
+            await _host.DisposeAsync();
+        }
+
+        if (Directory.Exists(_directory))
+        {
+            Assert.Empty(Directory.GetDirectories(_directory));
+            Directory.Delete(_directory, recursive: true);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+using System.Text;
+using System.Text.Json;
+using MeshLedger.Crypto;
+using MeshLedger.Domain.Documents;
+using MeshLedger.Domain.Jobs;
+using MeshLedger.Worker.Handlers;
+
+namespace MeshLedger.Worker.Tests.Handlers;
+
+/// <summary>Documents for handlers, and what they said on the way.</summary>
+internal sealed class Given
+{
+    private readonly JobDocument _document;
+
+    private Given(JobDocument document)
+    {
+        _document = document;
+    }
+
+    public List<OperationProgress> Progress { get; } = [];
+
+    public static Given Job(string operation, string payloadType, string data, long timeoutSeconds = 60) => new(
+        new JobDocument
+        {
+            Bytes = Encoding.UTF8.GetBytes(data),
+            Sha256 = Digest.OfBytes(Encoding.UTF8.GetBytes(data)),
+            JobId = JobId.Parse("job-handlers-0001"),
+            CreatedAt = DateTimeOffset.UnixEpoch,
+            Operation = operation,
+            PayloadType = payloadType,
+            PayloadData = JsonDocument.Parse(data).RootElement,
+            Execution = new JobExecution { TimeoutSeconds = timeoutSeconds },
+        });
+
+    public async Task<OperationResult> RunAsync(IOperationHandler handler)
+    {
+        var result = await handler.RunAsync(new OperationContext(_document, Progress.Add), CancellationToken.None);
+        Xunit.Assert.Equal(Progress.Select(step => step.BasisPoints).Order(), Progress.Select(step => step.BasisPoints));
+        return result;
+    }
+
+    public static string Text(OperationResult result, string output) =>
+        Encoding.UTF8.GetString(result.Outputs.Single(entry => entry.Name == output).Bytes.Span);
+}

@@ -1,0 +1,173 @@
+using MeshLedger.Blobs;
+using MeshLedger.Crypto;
+using MeshLedger.Machines;
+using MeshLedger.Worker.Handlers;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+
+namespace MeshLedger.Worker.Tests.Handlers;
+
+public sealed class VmExecuteHandlerTests : IAsyncLifetime, IAsyncDisposable
+{
+    private readonly string _root = Directory.CreateTempSubdirectory("meshledger-execute-").FullName;
+    private MicroVmHost _machines = null!;
+    private BlobDirectory _blobs = null!;
+    private IOperationHandler _handler = null!;
+
+    public Task InitializeAsync()
+    {
+        try
+        {
+            _machines = MicroVmHost.Find(
+                MicroVmHostOptions.FromEnvironment(Path.Combine(_root, "run")) with { Accelerator = "tcg" },
+                TimeProvider.System, NullLogger.Instance);
+        }
+        catch (MachinesUnavailableException missing) when (Environment.GetEnvironmentVariable("CI") != "true")
+        {
+            throw new InvalidOperationException("$XunitDynamicSkip$" + missing.Message);
+        }
+
+        _blobs = BlobDirectory.Open(Path.Combine(_root, "blobs"));
+        _handler = new HandlerTable(new HandlerOptions { Machines = _machines, Blobs = _blobs },
+            TimeProvider.System)["vm.execute"];
+        return Task.CompletedTask;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _machines.DisposeAsync();
+        if (Directory.Exists(_root))
+        {
+            Directory.Delete(_root, recursive: true);
+        }
+    }
+
+    Task IAsyncLifetime.DisposeAsync() => DisposeAsync().AsTask();
+
+    [Fact]
+    public async Task A_blob_runs_and_its_outputs_come_back()
+    {
+        var hash = await AddAsync("hello");
+        var given = Given.Job("vm.execute", "vm.execute.v1", $$"""
+            {"type": "BlobBinary", "hash": "{{hash}}", "size": {{_blobs.SizeOf(hash)}}, "format": "elf",
+             "args": ["0", "-v"], "env": {"A": "b"}, "stdin": {"base64": "AP8K"}, "files": ["/report.txt"],
+             "limits": {"vcpus": 2, "memory_mb": 128, "output_bytes": 1000} }
+            """);
+
+        var result = await given.RunAsync(_handler);
+
+        Assert.Null(result.Error);
+        Assert.Equal((0, hash), (result.ExitCode, result.Program));
+        Assert.Equal(_machines.KernelSha256, result.KernelSha256);
+        Assert.Equal(["stdout", "stderr", "files/report.txt"], result.Outputs.Select(output => output.Name));
+        Assert.Equal([.. "hello\narg 0\narg -v\nenv A=b\n"u8, 0, 255, 10], result.Outputs[0].Bytes.ToArray());
+        Assert.Equal("hello, stderr\n", Given.Text(result, "stderr"));
+        Assert.Equal("file written by the guest\n", Given.Text(result, "files/report.txt"));
+        Assert.Equal(["validation", "blob", "boot", "execution", "complete"], given.Progress.Select(step => step.Phase));
+    }
+
+    [Fact]
+    public async Task An_exit_code_other_than_0_is_never_success()
+    {
+        var result = await RunAsync(await AddAsync("hello"), ", \"args\": [\"3\"]");
+
+        Assert.Equal("GUEST_FAILED", result.Error!.Code);
+        Assert.Equal("The program ended with exit code 3.", result.Error.Message);
+        Assert.Equal(3, result.ExitCode);
+        Assert.StartsWith("hello\n", Given.Text(result, "stdout"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_file_that_the_program_did_not_write_is_a_failure()
+    {
+        var result = await RunAsync(await AddAsync("hello"), ", \"files\": [\"/report.txt\", \"/absent\"]");
+
+        Assert.Equal("OUTPUT_MISSING", result.Error!.Code);
+        Assert.Contains("/absent is missing", result.Error.Message, StringComparison.Ordinal);
+        Assert.Equal("file written by the guest\n", Given.Text(result, "files/report.txt"));
+    }
+
+    [Fact]
+    public async Task The_documents_time_limit_ends_the_machine()
+    {
+        var result = await RunAsync(await AddAsync("spin"), "", timeoutSeconds: 3);
+
+        Assert.Equal(("TIMEOUT", "Job exceeded timeout of 3 s"), (result.Error!.Code, result.Error.Message));
+        Assert.Equal("spinning\n", Given.Text(result, "stdout"));
+    }
+
+    [Fact]
+    public async Task A_blob_that_is_absent_damaged_of_another_size_or_no_program_is_told_apart()
+    {
+        var absent = Blake3.Hash("absent"u8);
+        Assert.Equal(("BLOB_NOT_FOUND", true), Told(await RunAsync(absent), absent));
+
+        var hash = await AddAsync("hello");
+        var sized = await RunAsync(hash, ", \"size\": 12");
+        Assert.Equal(("BLOB_SIZE_MISMATCH", false), Told(sized, hash));
+        Assert.Contains("the document says 12", sized.Error!.Message, StringComparison.Ordinal);
+
+        var name = hash.ToString();
+        var path = Path.Combine(_root, "blobs", name[..2], name[2..]);
+        await File.AppendAllTextAsync(path, "x");
+        Assert.Equal(("BLOB_DAMAGED", true), Told(await RunAsync(hash), hash));
+
+        var script = await _blobs.AddBytesAsync("#!/bin/sh\n"u8.ToArray(), CancellationToken.None);
+        Assert.Equal("NOT_EXECUTABLE", (await RunAsync(script)).Error!.Code);
+    }
+
+    [Fact]
+    public async Task Every_fault_of_the_payload_is_named_at_once()
+    {
+        var result = await Given.Job("vm.execute", "vm.execute.v2", """
+            {"type": "NixExpression", "hash": "ABC", "size": 0, "format": "wasm", "args": ["ok", 1, "a\u0000b"],
+             "env": {"A=B": "c", "D": 5}, "stdin": {"base64": "?"}, "files": ["relative", "/a/../b", "/x", "/x"],
+             "limits": {"vcpus": 0, "memory_mb": 1.5, "output_bytes": 1e99}}
+            """).RunAsync(_handler);
+
+        Assert.Equal(("VALIDATION_ERROR", "validation", false),
+            (result.Error!.Code, result.Error.Phase, result.Error.Recoverable));
+        string[] pointers =
+        [
+            "/type", "/data/type", "/data/hash", "/data/size", "/data/format", "/data/args/1", "/data/args/1",
+            "/data/env/A=B", "/data/env/D", "/data/stdin/base64", "/data/files/0", "/data/files/1", "/data/files/3",
+            "/data/limits/vcpus", "/data/limits/memory_mb", "/data/limits/output_bytes",
+        ];
+        Assert.All(pointers, pointer =>
+            Assert.Contains($"/payload{pointer}: expected", result.Error.Message, StringComparison.Ordinal));
+        Assert.Empty(result.Outputs);
+    }
+
+    [Theory]
+    [InlineData("null")]
+    [InlineData("[]")]
+    [InlineData("{}")]
+    public async Task Data_of_another_shape_is_a_fault_and_no_exception(string data)
+    {
+        var result = await Given.Job("vm.execute", "vm.execute.v1", data).RunAsync(_handler);
+        Assert.Equal("VALIDATION_ERROR", result.Error!.Code);
+    }
+
+    [Fact]
+    public void The_table_offers_machines_only_where_there_are_some()
+    {
+        var without = new HandlerTable(new HandlerOptions { Blobs = _blobs }, TimeProvider.System);
+        Assert.Equal(["guestkit.inspect", "system.echo", "test.echo"], without.Operations);
+        var with = new HandlerTable(new HandlerOptions { Blobs = _blobs, Machines = _machines }, TimeProvider.System);
+        Assert.Equal(["guestkit.inspect", "system.echo", "test.echo", "vm.execute"], with.Operations);
+    }
+
+    private static (string Code, bool Recoverable) Told(OperationResult result, BlobHash hash)
+    {
+        Assert.Contains(hash.ToString(), result.Error!.Message, StringComparison.Ordinal);
+        return (result.Error.Code, result.Error.Recoverable);
+    }
+
+    private async Task<BlobHash> AddAsync(string guest) => await _blobs.AddFileAsync(
+        Path.Combine(AppContext.BaseDirectory, "guests", guest + ".elf"), CancellationToken.None);
+
+    private Task<OperationResult> RunAsync(BlobHash hash, string more = "", long timeoutSeconds = 60) =>
+        Given.Job("vm.execute", "vm.execute.v1",
+            $$"""{"type": "BlobBinary", "hash": "{{hash}}", "format": "elf"{{more}} }""", timeoutSeconds)
+            .RunAsync(_handler);
+}
