@@ -102,8 +102,9 @@ public sealed class EventHeadersTests
     [Fact]
     public void Base64_has_one_spelling()
     {
-        var json = EventHeaders.Write(Batch(1)[0]);
-        var sig = Convert.ToBase64String(Batch(1)[0].Signature.Span);
+        var signed = Batch(1)[0];
+        var json = EventHeaders.Write(signed);
+        var sig = Convert.ToBase64String(signed.Signature.Span);
         Assert.EndsWith("==", sig, StringComparison.Ordinal);
         var last = sig[^3];
         const string alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
