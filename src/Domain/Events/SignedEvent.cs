@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Collections.Concurrent;
 using MeshLedger.Crypto;
 
@@ -10,12 +9,9 @@ public sealed record BatchProof(int Index, int Size, IReadOnlyList<Digest> Path)
 
 /// <summary>
 /// A statement with its author's signature. An author signs a batch of statements at once: Ed25519 over the ASCII
-/// bytes <c>meshledger/batch/v1</c>, one zero byte, the number of statements (4 bytes, big-endian) and the batch's
-/// 32-byte root (RFC 6962 tree hash over the statements; for one statement, its digest). Each event carries the audit
-/// path to that root, so it verifies alone.
+/// bytes <c>meshledger/batch/v1</c>, one zero byte, and the batch's 32-byte root (RFC 6962 tree hash over the
+/// statements; for one statement, its digest). Each event carries the audit path to that root, so it verifies alone.
 /// </summary>
-/// <remarks>The number is signed because a path alone does not fix it: the first leaf of five and of eight has the
-/// same path. With it, every member of the proof is covered by the signature.</remarks>
 public sealed class SignedEvent
 {
     /// <summary>The most statements that one signature covers.</summary>
@@ -50,7 +46,7 @@ public sealed class SignedEvent
 
         if (statements.Count == 1)
         {
-            return [new SignedEvent(statements[0], key.Sign(Message(statements[0].Digest, 1)), proof: null)];
+            return [new SignedEvent(statements[0], key.Sign(Message(statements[0].Digest)), proof: null)];
         }
 
         var leaves = new Digest[statements.Count];
@@ -59,7 +55,7 @@ public sealed class SignedEvent
             leaves[i] = statements[i].Digest;
         }
 
-        var signature = key.Sign(Message(MerkleTree.Root(leaves), leaves.Length));
+        var signature = key.Sign(Message(MerkleTree.Root(leaves)));
         var signed = new SignedEvent[leaves.Length];
         var paths = MerkleTree.InclusionPaths(leaves);
         for (var i = 0; i < leaves.Length; i++)
@@ -71,24 +67,20 @@ public sealed class SignedEvent
     }
 
     /// <summary>True if the author signed this statement. Never throws for any content.</summary>
-    public bool Verify() => BatchRoot() is { } root && Ed25519.Verify(Statement.By, Message(root, BatchSize), Signature.Span);
+    public bool Verify() => BatchRoot() is { } root && Ed25519.Verify(Statement.By, Message(root), Signature.Span);
 
     /// <summary>As <see cref="Verify()"/>, remembering batches that verified, so that a batch costs one verification.
     /// </summary>
-    public bool Verify(BatchVerifier verifier) =>
-        BatchRoot() is { } root && verifier.Verify(Statement.By, root, BatchSize, Signature);
+    public bool Verify(BatchVerifier verifier) => BatchRoot() is { } root && verifier.Verify(Statement.By, root, Signature);
 
-    /// <summary>The signed bytes for a batch of <paramref name="size"/> statements.</summary>
-    internal static byte[] Message(Digest root, int size)
+    /// <summary>The signed bytes for a batch root.</summary>
+    internal static byte[] Message(Digest root)
     {
-        var message = new byte[Domain.Length + sizeof(int) + Digest.Size];
+        var message = new byte[Domain.Length + Digest.Size];
         Domain.CopyTo(message, 0);
-        BinaryPrimitives.WriteInt32BigEndian(message.AsSpan(Domain.Length), size);
-        root.CopyTo(message.AsSpan(Domain.Length + sizeof(int)));
+        root.CopyTo(message.AsSpan(Domain.Length));
         return message;
     }
-
-    private int BatchSize => Proof?.Size ?? 1;
 
     /// <summary>The root that the proof leads to, or null when the proof is malformed.</summary>
     private Digest? BatchRoot()
@@ -105,27 +97,27 @@ public sealed class SignedEvent
 }
 
 /// <summary>
-/// Remembers which (author, root, size, signature) verified, so that the events of one batch cost one Ed25519 verification.
+/// Remembers which (author, root, signature) verified, so that the events of one batch cost one Ed25519 verification.
 /// Holds at most <paramref name="capacity"/> batches and starts over when full. Safe for concurrent use.
 /// </summary>
 public sealed class BatchVerifier(int capacity = 65_536)
 {
-    private readonly ConcurrentDictionary<(Did By, Digest Root, int Size, Digest Signature), byte> _verified = new();
+    private readonly ConcurrentDictionary<(Did By, Digest Root, Digest Signature), byte> _verified = new();
     private int _count;
     private long _total;
 
     /// <summary>How many signatures were verified and found good.</summary>
     public long Verified => Interlocked.Read(ref _total);
 
-    internal bool Verify(Did by, Digest root, int size, ReadOnlyMemory<byte> signature)
+    internal bool Verify(Did by, Digest root, ReadOnlyMemory<byte> signature)
     {
-        var known = (by, root, size, Digest.OfBytes(signature.Span));
+        var known = (by, root, Digest.OfBytes(signature.Span));
         if (_verified.ContainsKey(known))
         {
             return true;
         }
 
-        if (!Ed25519.Verify(by, SignedEvent.Message(root, size), signature.Span))
+        if (!Ed25519.Verify(by, SignedEvent.Message(root), signature.Span))
         {
             return false;
         }
