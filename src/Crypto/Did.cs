@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Concurrent;
 using SimpleBase;
 
@@ -12,6 +13,9 @@ public readonly record struct Did
     private const string Prefix = "did:key:z";
 
     private const int MaxKnown = 10_000;
+
+    private static readonly SearchValues<char> Base58Letters =
+        SearchValues.Create("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz");
 
     private static readonly ConcurrentDictionary<string, Did> Known = new();
 
@@ -82,8 +86,10 @@ public readonly record struct Did
             return false;
         }
 
+        // The decoder throws at characters beyond its table.
         Span<byte> bytes = stackalloc byte[64];
-        if (!Base58.Bitcoin.TryDecode(text[Prefix.Length..], bytes, out var length)
+        if (text[Prefix.Length..].ContainsAnyExcept(Base58Letters)
+            || !Base58.Bitcoin.TryDecode(text[Prefix.Length..], bytes, out var length)
             || length != 34 || bytes[0] != 0xED || bytes[1] != 0x01)
         {
             return false;

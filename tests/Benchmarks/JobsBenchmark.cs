@@ -37,8 +37,8 @@ internal static class JobsBenchmark
         }
         finally
         {
-            // The signal that a terminal sends; the node stops its PostgreSQL, too.
-            using var kill = Process.Start("kill", ["-INT", node.Id.ToString(CultureInfo.InvariantCulture)]);
+            // A node that is asked to end stops its PostgreSQL, too.
+            using var kill = Process.Start("kill", ["-TERM", node.Id.ToString(CultureInfo.InvariantCulture)]);
             await node.WaitForExitAsync();
             Directory.Delete(data, recursive: true);
         }

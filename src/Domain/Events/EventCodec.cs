@@ -19,8 +19,9 @@ public sealed record EventKind(string Type, Type ClrType, JsonTypeInfo Json);
 /// </summary>
 public static class EventCodec
 {
-    private static readonly EventJson Json = new(new JsonSerializerOptions(JsonSerializerOptions.Strict)
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerOptions.Strict)
     {
+        TypeInfoResolver = EventJson.Default.WithAddedModifier(RequireEveryMember),
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         DefaultIgnoreCondition = JsonIgnoreCondition.Never,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
@@ -32,8 +33,9 @@ public static class EventCodec
             new TextConverter<Digest>((string? text, out Digest digest) => Digest.TryParse(text, out digest), "a digest"),
             new TextConverter<BlobHash>((string? text, out BlobHash hash) => BlobHash.TryParse(text, out hash), "a hash"),
             new TimeConverter(),
+            new StringConverter(),
         },
-    });
+    };
 
     /// <summary>Every kind there is.</summary>
     public static IReadOnlyList<EventKind> Kinds { get; } =
@@ -96,7 +98,8 @@ public static class EventCodec
 
         try
         {
-            return (LedgerEvent)JsonSerializer.Deserialize(data, kind.Json)!;
+            return (LedgerEvent?)JsonSerializer.Deserialize(data, kind.Json)
+                ?? throw new FormatException($"The data of {type} is null; expected an object.");
         }
         catch (JsonException exception)
         {
@@ -105,7 +108,40 @@ public static class EventCodec
     }
 
     private static EventKind Kind<T>(string type)
-        where T : LedgerEvent => new(type, typeof(T), Json.GetTypeInfo(typeof(T))!);
+        where T : LedgerEvent => new(type, typeof(T), Json.GetTypeInfo(typeof(T)));
+
+    /// <summary>An event always has all its members: one that may be absent would have two spellings, and the
+    /// generated reader leaves it null, whatever its initializer says.</summary>
+    private static void RequireEveryMember(JsonTypeInfo type)
+    {
+        foreach (var member in type.Properties)
+        {
+            member.IsRequired = true;
+        }
+    }
+}
+
+/// <summary>A string, refused when UTF-8 cannot hold it: the JSON writer would put U+FFFD in silence.</summary>
+internal sealed class StringConverter : JsonConverter<string>
+{
+    public override string? Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+        reader.TokenType == JsonTokenType.String
+            ? reader.GetString()
+            : throw new JsonException("Expected a string.");
+
+    public override void Write(Utf8JsonWriter writer, string value, JsonSerializerOptions options)
+    {
+        for (var at = value.AsSpan().IndexOfAnyInRange('\ud800', '\udfff'); at >= 0 && at < value.Length; at++)
+        {
+            if (char.IsSurrogate(value[at])
+                && !(char.IsHighSurrogate(value[at]) && at + 1 < value.Length && char.IsLowSurrogate(value[++at])))
+            {
+                throw new FormatException("A string has a lone surrogate: no event can hold it.");
+            }
+        }
+
+        writer.WriteStringValue(value);
+    }
 }
 
 /// <summary>A value that is a string in JSON, parsed strictly.</summary>

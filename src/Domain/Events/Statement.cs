@@ -72,10 +72,11 @@ public sealed class Statement
     public static Statement Create(
         Did by, Digest? cause, ReadOnlySpan<byte> data, EventId id, StreamId stream, DateTimeOffset time, string type)
     {
-        if (by.IsDefault || id.IsDefault || stream.IsDefault || cause is { IsDefault: true } || !IsTypeName(type))
+        if (by.IsDefault || !id.IsValid || stream.IsDefault || cause is { IsDefault: true } || !IsTypeName(type))
         {
             throw new FormatException(
-                $"An event needs an author, an id, a stream and a type: by {by}, id {id}, stream {stream}, type '{type}'.");
+                $"An event needs an author, an id (UUID v7), a stream and a type: by {by}, id {id}, stream {stream}, "
+                + $"type '{type}'.");
         }
 
         var output = new ArrayBufferWriter<byte>(data.Length + 384);

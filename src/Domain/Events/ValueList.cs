@@ -60,8 +60,14 @@ internal sealed class ValueListConverter : JsonConverterFactory
 
     private sealed class Of<T> : JsonConverter<ValueList<T>>
     {
-        public override ValueList<T> Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
-            new((T[])JsonSerializer.Deserialize(ref reader, options.GetTypeInfo(typeof(T[])))!);
+        public override ValueList<T> Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+        {
+            // Nullability is known of members, not of items: the reader lets null through.
+            var items = (T[])JsonSerializer.Deserialize(ref reader, options.GetTypeInfo(typeof(T[])))!;
+            return Array.TrueForAll(items, item => item is not null)
+                ? new ValueList<T>(items)
+                : throw new JsonException("A list holds null.");
+        }
 
         public override void Write(Utf8JsonWriter writer, ValueList<T> value, JsonSerializerOptions options)
         {

@@ -125,16 +125,40 @@ public static class JobResultWriter
             return;
         }
 
-        // A worker wrote it: what is no JSON, or too deep, stays among the outputs alone.
+        // A worker wrote it: what is no JSON, too deep, or cannot be written again is told as text.
+        if (Parse(text) is { } document)
+        {
+            using (document)
+            {
+                json.WritePropertyName("data");
+                document.RootElement.WriteTo(json);
+            }
+        }
+        else
+        {
+            json.WriteString("data", text);
+        }
+    }
+
+    private static JsonDocument? Parse(string text)
+    {
+        JsonDocument? document = null;
         try
         {
-            using var document = JsonDocument.Parse(text);
-            json.WritePropertyName("data");
-            document.RootElement.WriteTo(json);
+            document = JsonDocument.Parse(text);
+            using var trial = new Utf8JsonWriter(Stream.Null);
+            document.RootElement.WriteTo(trial);
+            return document;
         }
         catch (JsonException)
         {
-            json.WriteString("data", text);
+            return null;
+        }
+        catch (InvalidOperationException)
+        {
+            // A lone surrogate, by escape: it parses and cannot be written.
+            document?.Dispose();
+            return null;
         }
     }
 

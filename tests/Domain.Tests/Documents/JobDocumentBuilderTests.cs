@@ -4,7 +4,6 @@ using FsCheck;
 using FsCheck.Fluent;
 using MeshLedger.Domain.Documents;
 using MeshLedger.Domain.Jobs;
-using Xunit;
 
 namespace MeshLedger.Domain.Tests.Documents;
 

@@ -1,6 +1,5 @@
 using System.Text;
 using MeshLedger.Domain.Documents;
-using Xunit;
 using static MeshLedger.Domain.Tests.Documents.JobDocumentSamples;
 
 namespace MeshLedger.Domain.Tests.Documents;

@@ -1,6 +1,5 @@
 using System.Text;
 using MeshLedger.Domain.Documents;
-using Xunit;
 
 namespace MeshLedger.Domain.Tests.Documents;
 

@@ -1,7 +1,6 @@
 using System.Text;
 using MeshLedger.Crypto;
 using MeshLedger.Domain.Documents;
-using Xunit;
 using static MeshLedger.Domain.Tests.Documents.JobDocumentSamples;
 
 namespace MeshLedger.Domain.Tests.Documents;

@@ -2,7 +2,6 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using MeshLedger.Domain.Documents;
-using Xunit;
 
 namespace MeshLedger.Domain.Tests.Documents;
 

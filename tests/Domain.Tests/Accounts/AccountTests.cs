@@ -1,0 +1,165 @@
+using FsCheck;
+using FsCheck.Fluent;
+using MeshLedger.Crypto;
+using MeshLedger.Domain.Accounts;
+using MeshLedger.Domain.Events;
+using MeshLedger.Domain.Jobs;
+using MeshLedger.Domain.Nodes;
+using MeshLedger.Domain.Tests.Events;
+
+namespace MeshLedger.Domain.Tests.Accounts;
+
+public sealed class AccountTests
+{
+    private static readonly JobId Job = JobId.Parse("job-00000001");
+    private static readonly JobId OtherJob = JobId.Parse("job-00000002");
+    private static readonly Did Other = Actors.Worker.Did;
+    private readonly Registry _registry = Actors.Founded();
+
+    [Fact]
+    public void What_is_held_is_paid_and_refunded_to_the_unit()
+    {
+        var state = Given(
+            new AccountEvent.Opened(100), new AccountEvent.Held(Job, 60), new AccountEvent.Paid(Job, 45, Other),
+            new AccountEvent.Refunded(Job, 15), new AccountEvent.Received(OtherJob, 7, Other));
+        Assert.Equal((5, 100, 62, 0), (state.Version, state.Granted, state.Balance, state.Held));
+        Assert.Empty(state.Escrow);
+    }
+
+    [Fact]
+    public void Only_a_node_writes_to_an_account()
+    {
+        var fact = new EventFact(Actors.Stranger.Did, null, default, Actors.Time, new AccountEvent.Opened(1));
+        Assert.Equal("NOT_A_NODE", Account.Check(AccountState.None, fact, _registry)?.Code);
+    }
+
+    [Fact]
+    public void An_account_begins_with_its_opening()
+    {
+        Refused("ACCOUNT_NOT_OPEN", AccountState.None, new AccountEvent.Held(Job, 1));
+        Refused("ACCOUNT_NOT_OPEN", AccountState.None, new AccountEvent.Received(Job, 1, Other));
+        Refused("ACCOUNT_NOT_OPEN", AccountState.None, new AccountEvent.Opened(-1));
+        Refused("ACCOUNT_NOT_OPEN", AccountState.None, new AccountEvent.Opened(CanonicalJson.MaxInteger + 1));
+    }
+
+    [Fact]
+    public void An_account_is_opened_once() =>
+        Refused("ACCOUNT_OPEN", Given(new AccountEvent.Opened(1)), new AccountEvent.Opened(1));
+
+    [Fact]
+    public void Nobody_holds_more_than_the_balance() =>
+        Refused("INSUFFICIENT_MANA", Given(new AccountEvent.Opened(10)), new AccountEvent.Held(Job, 11));
+
+    [Fact]
+    public void A_job_s_price_is_held_once_and_is_at_least_one()
+    {
+        var state = Given(new AccountEvent.Opened(10), new AccountEvent.Held(Job, 1));
+        Refused("WRONG_AMOUNT", state, new AccountEvent.Held(Job, 1));
+        Refused("WRONG_AMOUNT", state, new AccountEvent.Held(OtherJob, 0));
+        Refused("WRONG_AMOUNT", state, new AccountEvent.Held(OtherJob, -1));
+    }
+
+    [Fact]
+    public void Nothing_leaves_escrow_that_is_not_in_it()
+    {
+        var state = Given(new AccountEvent.Opened(10), new AccountEvent.Held(Job, 5));
+        AccountEvent[] events =
+        [
+            new AccountEvent.Paid(Job, 6, Other), new AccountEvent.Paid(Job, 0, Other), new AccountEvent.Paid(Job, -1, Other),
+            new AccountEvent.Paid(OtherJob, 1, Other), new AccountEvent.Refunded(Job, 6), new AccountEvent.Refunded(Job, 0),
+            new AccountEvent.Refunded(OtherJob, 1),
+        ];
+        Assert.All(events, body => Refused("NOT_IN_ESCROW", state, body));
+    }
+
+    [Fact]
+    public void What_is_received_is_at_least_one_and_fits_the_largest_balance()
+    {
+        var state = Given(new AccountEvent.Opened(CanonicalJson.MaxInteger - 5), new AccountEvent.Held(Job, 3));
+        Refused("WRONG_AMOUNT", state, new AccountEvent.Received(Job, 0, Other));
+        Refused("WRONG_AMOUNT", state, new AccountEvent.Received(Job, 6, Other));
+        Refused("WRONG_AMOUNT", state, new AccountEvent.Received(Job, long.MaxValue, Other));
+        Assert.Null(Check(state, new AccountEvent.Received(Job, 5, Other)));
+    }
+
+    [Fact]
+    public void An_event_of_another_family_has_no_place_in_an_account()
+    {
+        Refused("WRONG_STREAM", Given(new AccountEvent.Opened(1)), new NodeEvent.Joined("x"));
+        Assert.Throws<InvalidHistoryException>(() => Account.Evolve(AccountState.None, new NodeEvent.Joined("x")));
+        Assert.Throws<InvalidHistoryException>(() => Account.Evolve(AccountState.None, new AccountEvent.Paid(Job, 1, Other)));
+    }
+
+    [Fact]
+    public void Every_event_of_an_account_has_its_place_in_the_fold()
+    {
+        var opened = Given(new AccountEvent.Opened(10), new AccountEvent.Held(Job, 5));
+        foreach (var kind in EventCodec.Kinds.Where(kind => kind.ClrType.IsSubclassOf(typeof(AccountEvent))))
+        {
+            LedgerEvent body = VectorStory.Tell().First(told => told.Event.Statement.Type == kind.Type)
+                .Event.Statement.Body switch
+            {
+                AccountEvent.Paid paid => paid with { JobId = Job, Amount = 1 },
+                AccountEvent.Refunded refunded => refunded with { JobId = Job, Amount = 1 },
+                var other => other,
+            };
+            Assert.Equal(3, Account.Evolve(opened, body).Version);
+        }
+    }
+
+    [Fact]
+    public void Mana_is_conserved_whatever_is_tried()
+    {
+        var tries = Gen.Choose(0, 5).SelectMany(what => Gen.Choose(0, 2).SelectMany(who =>
+            Gen.Choose(0, 3).SelectMany(job => Gen.Choose(-2, 60).Select(amount => (what, who, job, amount)))));
+        Prop.ForAll(tries.ArrayOf().Resize(150).ToArbitrary(), sequence =>
+        {
+            var accounts = new[] { AccountState.None, AccountState.None, AccountState.None };
+            var paid = new long[3];
+            var received = new long[3];
+            foreach (var (what, who, number, amount) in sequence)
+            {
+                var (job, to) = (JobId.Parse($"job-0000000{number}"), (who + 1 + (number % 2)) % 3);
+                AccountEvent body = what switch
+                {
+                    0 => new AccountEvent.Opened(amount * 2),
+                    1 or 2 => new AccountEvent.Held(job, amount),
+                    3 => new AccountEvent.Refunded(job, amount),
+                    _ => new AccountEvent.Paid(job, amount, Other),
+                };
+                var receipt = new AccountEvent.Received(job, amount, Other);
+                if (Check(accounts[who], body) is not null
+                    || (body is AccountEvent.Paid && Check(accounts[to], receipt) is not null))
+                {
+                    continue;
+                }
+
+                accounts[who] = Account.Evolve(accounts[who], body);
+                if (body is AccountEvent.Paid)
+                {
+                    accounts[to] = Account.Evolve(accounts[to], receipt);
+                    paid[who] += amount;
+                    received[to] += amount;
+                }
+
+                for (var i = 0; i < 3; i++)
+                {
+                    var account = accounts[i];
+                    Assert.True(account.Balance >= 0 && account.Held >= 0 && account.Escrow.Values.All(held => held > 0));
+                    Assert.Equal(account.Escrow.Values.Sum(), account.Held);
+                    Assert.Equal(account.Granted + received[i], account.Balance + account.Held + paid[i]);
+                }
+
+                Assert.Equal(accounts.Sum(one => one.Granted), accounts.Sum(one => one.Balance + one.Held));
+            }
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(300));
+    }
+
+    private static AccountState Given(params AccountEvent[] events) =>
+        events.Aggregate(AccountState.None, Account.Evolve);
+
+    private void Refused(string code, AccountState state, LedgerEvent body) => Assert.Equal(code, Check(state, body)?.Code);
+
+    private Refusal? Check(AccountState state, LedgerEvent body) =>
+        Account.Check(state, new EventFact(Actors.Node.Did, null, default, Actors.Time, body), _registry);
+}
