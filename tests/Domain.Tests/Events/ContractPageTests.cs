@@ -18,7 +18,7 @@ public sealed class ContractPageTests
         var statement = vector.GetProperty("statement").GetString()!;
         var digest = vector.GetProperty("digest").GetString()!;
         var signature = vector.GetProperty("row").GetProperty("headers").GetProperty("sig").GetBytesFromBase64();
-        var message = Convert.ToHexStringLower([.. "meshledger/batch/v1\0\0\0\0\u0001"u8]) + digest;
+        var message = Convert.ToHexStringLower([.. "meshledger/batch/v1\0"u8]) + digest;
 
         var blocks = Page.Split("```\n").Where((_, index) => index % 2 == 1).Select(block => block.TrimEnd('\n'));
         Assert.Equal([statement, digest, message, Convert.ToHexStringLower(signature)], blocks);
