@@ -79,7 +79,9 @@ function rootOf(digest, { index, size, path }) {
   return last === 0 ? root : null;
 }
 
-const message = root => Buffer.concat([Buffer.from('meshledger/batch/v1\0'), root]);
+function message(root) {
+  return Buffer.concat([Buffer.from('meshledger/batch/v1\0'), root]);
+}
 
 for (const { input, canonical: expected } of vectors.canonical) expect(canonical(input) === expected, `canonical ${input}`);
 for (const input of vectors.refused) {

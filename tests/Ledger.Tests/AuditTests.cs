@@ -40,6 +40,7 @@ public sealed class AuditTests : IAsyncLifetime
         { "UPDATE mt_events SET headers = jsonb_set(headers, '{time}', '\"2026-11-21T01:02:03.000000Z\"') WHERE seq_id = 30", "wrong_digest" },
         { "UPDATE mt_events SET headers = headers - 'sig' WHERE seq_id = 30", "not_an_event" },
         { "UPDATE mt_events SET headers = jsonb_set(headers, '{proof,index}', '6') WHERE seq_id = 30", "bad_signature" },
+        { "UPDATE mt_events SET headers = jsonb_set(headers, '{proof,size}', '8') WHERE headers #>> '{proof,index}' = '0'", "wrong_proof" },
         { "UPDATE mt_events SET headers = headers - 'proof' WHERE seq_id = 30", "bad_signature" },
         { "UPDATE mt_events SET headers = NULL WHERE seq_id = 30", "not_an_event" },
         { "UPDATE mt_events SET headers = jsonb_set(headers, '{cause}', 'null') WHERE seq_id = 30", "wrong_digest" },

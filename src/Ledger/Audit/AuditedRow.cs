@@ -1,3 +1,4 @@
+using MeshLedger.Crypto;
 using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Jobs;
 
@@ -15,6 +16,10 @@ internal sealed class AuditedRow
 
     /// <summary>Null when the row cannot be an event.</summary>
     public Statement? Statement { get; private set; }
+
+    /// <summary>The signature that the event shares with its batch, and where in the batch it says it stands; null for a
+    /// batch of one.</summary>
+    public (Digest Signature, BatchProof Proof)? Batch { get; private set; }
 
     /// <summary>Null when the body is of no known kind or shape.</summary>
     public LedgerEvent? Body { get; private set; }
@@ -42,6 +47,11 @@ internal sealed class AuditedRow
 
         var statement = recorded.Statement;
         audited.Statement = statement;
+        if (headers.Proof is { } proof)
+        {
+            audited.Batch = (Digest.OfBytes(headers.Signature), proof);
+        }
+
         if (headers.Digest != statement.Digest)
         {
             audited.Fault("wrong_digest", $"expected {headers.Digest}, the row gives {statement.Digest}");

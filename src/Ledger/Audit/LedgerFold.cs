@@ -17,6 +17,7 @@ internal sealed class LedgerFold(Action<AuditFault> report)
     private readonly Registry _registry = new();
     private readonly Dictionary<string, StreamFold> _streams = [];
     private readonly Dictionary<JobId, Escrow> _escrow = [];
+    private readonly BatchPlaces _batches = new();
     private long _position;
 
     public Did? Founder => _registry.Founder.IsDefault ? null : _registry.Founder;
@@ -52,6 +53,14 @@ internal sealed class LedgerFold(Action<AuditFault> report)
         foreach (var (kind, reason) in audited.Faults)
         {
             Report(kind, row, reason);
+        }
+
+        if (audited.Batch is { } batch && !_batches.Agrees(batch.Signature, batch.Proof))
+        {
+            Report(
+                "wrong_proof",
+                row,
+                $"index {batch.Proof.Index} of {batch.Proof.Size} does not agree with the other events of its signature");
         }
 
         if (!_streams.TryGetValue(row.Stream, out var stream))

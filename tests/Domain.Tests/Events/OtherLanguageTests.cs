@@ -33,7 +33,7 @@ public sealed class OtherLanguageTests(ITestOutputHelper output)
             foreach (var (old, changed, fault) in new[]
             {
                 ("\"name\": \"cellar\"", "\"name\": \"kellar\"", "event 2 (node_joined): signature"),
-                ("\"size\": 5", "\"size\": 2", "event 19 (job_completed): signature"),
+                ("\"size\": 5", "\"size\": 9", "event 19 (job_completed): signature"),
                 ("\"index\": 1,", "\"index\": 0,", "signature"),
             })
             {
