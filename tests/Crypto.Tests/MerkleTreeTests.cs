@@ -91,7 +91,7 @@ public sealed class MerkleTreeTests
     }
 
     [Fact]
-    public void A_path_alone_does_not_fix_the_size_so_whoever_signs_a_root_signs_the_size_too()
+    public void A_path_alone_does_not_fix_the_size()
     {
         var leaves = Leaves(5);
         var path = MerkleTree.InclusionPath(leaves, 0);
