@@ -13,13 +13,13 @@ CREATE TABLE ml_event_ids (
 --
 -- p_streams, p_kinds, p_versions, p_next: each stream once, its kind, the version it is assumed to stand at (0: is new),
 -- and the one it stands at afterwards.
--- e_*: the events; e_stream is an index into p_streams from 1, e_version the event's version in its stream.
+-- e_*: the events, e_version the event's version in its stream.
 --
 -- Returns one row with outcome 'appended' and the first position; or rows 'version' (stream, its true version) and
 -- 'duplicate' (event id in detail, its position), one for each thing that is not as assumed.
 CREATE FUNCTION ml_append(
     p_streams text[], p_kinds text[], p_versions bigint[], p_next bigint[], p_time timestamptz,
-    e_stream int[], e_version bigint[], e_id uuid[], e_type text[], e_data text[], e_headers text[],
+    e_stream text[], e_version bigint[], e_id uuid[], e_type text[], e_data text[], e_headers text[],
     e_correlation text[], e_causation text[], e_dotnet text[])
 RETURNS TABLE (outcome text, detail text, number bigint)
 LANGUAGE plpgsql
@@ -56,7 +56,7 @@ BEGIN
 
     INSERT INTO mt_events (seq_id, id, stream_id, version, data, type, timestamp, mt_dotnet_type,
                            correlation_id, causation_id, headers)
-        SELECT v_head + e.number, e.id, p_streams[e.stream], e.version, e.data::jsonb, e.type, p_time, e.dotnet,
+        SELECT v_head + e.number, e.id, e.stream, e.version, e.data::jsonb, e.type, p_time, e.dotnet,
                e.correlation, e.causation, e.headers::jsonb
         FROM unnest(e_stream, e_version, e_id, e_type, e_data, e_headers, e_correlation, e_causation, e_dotnet)
             WITH ORDINALITY

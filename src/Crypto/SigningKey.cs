@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -8,7 +9,7 @@ namespace MeshLedger.Crypto;
 /// <para>Its file, mode 0600, is one line of text: <c>meshledger-ed25519-seed</c>, a space, 64 lowercase hexadecimal
 /// characters of the seed, a newline. Without a seed of its own a key comes from the system's random source.</para>
 /// </summary>
-public sealed class SigningKey
+public sealed partial class SigningKey
 {
     private const string FileMark = "meshledger-ed25519-seed ";
     private readonly byte[] _secret = GC.AllocateArray<byte>(Ed25519.SecretKeySize, pinned: true);
@@ -98,15 +99,12 @@ public sealed class SigningKey
             stream.Flush(flushToDisk: true);
         }
 
-        try
-        {
-            File.Move(temporary, path, overwrite: false);
-            return true;
-        }
-        catch (IOException) when (File.Exists(path))
-        {
-            File.Delete(temporary);
-            return false;
-        }
+        var made = link(temporary, path) == 0;
+        var reason = Marshal.GetLastPInvokeErrorMessage();
+        File.Delete(temporary);
+        return made || File.Exists(path) ? made : throw new IOException($"Cannot make key file {path}: {reason}.");
     }
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int link(string existing, string path);
 }

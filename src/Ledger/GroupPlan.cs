@@ -8,11 +8,11 @@ namespace MeshLedger.Ledger;
 /// events with the versions that follow.</summary>
 internal sealed class GroupPlan
 {
-    private readonly Dictionary<StreamId, (int Index, long Version)> _next = [];
+    private readonly Dictionary<StreamId, long> _next = [];
     private readonly List<string> _streams = [];
     private readonly List<string> _kinds = [];
     private readonly List<long> _assumed = [];
-    private readonly List<int> _streamOfEvent = [];
+    private readonly List<string> _streamOfEvent = [];
     private readonly List<long> _versionOfEvent = [];
 
     public List<Sequencer.Pending> Pending { get; } = [];
@@ -21,7 +21,7 @@ internal sealed class GroupPlan
 
     /// <summary>The version at which a stream stands after the requests so far.</summary>
     public long VersionOf(StreamId stream, Dictionary<StreamId, long> known, long otherwise) =>
-        _next.TryGetValue(stream, out var next) ? next.Version : known.GetValueOrDefault(stream, otherwise);
+        _next.TryGetValue(stream, out var next) ? next : known.GetValueOrDefault(stream, otherwise);
 
     public void Add(Sequencer.Pending pending, Dictionary<StreamId, long> known)
     {
@@ -37,13 +37,12 @@ internal sealed class GroupPlan
                 _streams.Add(stream.ToString());
                 _kinds.Add(stream.Kind);
                 _assumed.Add(assumed);
-                next = (_streams.Count, assumed);
+                next = assumed;
             }
 
-            next.Version++;
-            _next[stream] = next;
-            _streamOfEvent.Add(next.Index);
-            _versionOfEvent.Add(next.Version);
+            _next[stream] = ++next;
+            _streamOfEvent.Add(stream.ToString());
+            _versionOfEvent.Add(next);
         }
     }
 
@@ -79,7 +78,7 @@ internal sealed class GroupPlan
         parameters.Add(Sequencer.Array(_assumed.ToArray(), NpgsqlDbType.Bigint));
         parameters.Add(Sequencer.Array(_streams.ConvertAll(After).ToArray(), NpgsqlDbType.Bigint));
         parameters.Add(new NpgsqlParameter<DateTimeOffset> { TypedValue = now, NpgsqlDbType = NpgsqlDbType.TimestampTz });
-        parameters.Add(Sequencer.Array(_streamOfEvent.ToArray(), NpgsqlDbType.Integer));
+        parameters.Add(Sequencer.Array(_streamOfEvent.ToArray(), NpgsqlDbType.Text));
         parameters.Add(Sequencer.Array(_versionOfEvent.ToArray(), NpgsqlDbType.Bigint));
         parameters.Add(Sequencer.Array(ids, NpgsqlDbType.Uuid));
         parameters.Add(Sequencer.Array(types, NpgsqlDbType.Text));
@@ -90,7 +89,7 @@ internal sealed class GroupPlan
         parameters.Add(Sequencer.Array(dotnetTypes, NpgsqlDbType.Text));
     }
 
-    private long After(string stream) => _next[StreamId.Parse(stream)].Version;
+    private long After(string stream) => _next[StreamId.Parse(stream)];
 
     /// <summary>The events as they now stand in the log, from <paramref name="first"/> on.</summary>
     public RecordedEvent[] Record(long first, DateTimeOffset now)
@@ -113,7 +112,7 @@ internal sealed class GroupPlan
     {
         foreach (var (stream, next) in _next)
         {
-            known[stream] = next.Version;
+            known[stream] = next;
         }
     }
 }

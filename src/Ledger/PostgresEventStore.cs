@@ -57,7 +57,10 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public async Task<IReadOnlyList<RecordedEvent>> LoadAsync(StreamId stream, CancellationToken cancellationToken)
+    public Task<IReadOnlyList<RecordedEvent>> LoadAsync(StreamId stream, CancellationToken cancellationToken) =>
+        PatientlyAsync(() => LoadOnceAsync(stream, cancellationToken), cancellationToken);
+
+    private async Task<IReadOnlyList<RecordedEvent>> LoadOnceAsync(StreamId stream, CancellationToken cancellationToken)
     {
         await using var command = _database.CreateCommand(
             $"SELECT {EventRow.Columns} FROM mt_events e WHERE e.stream_id = $1 ORDER BY e.version");
@@ -80,7 +83,11 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public async Task<IReadOnlyList<RecordedEvent>> LoadKindsAsync(
+    public Task<IReadOnlyList<RecordedEvent>> LoadKindsAsync(
+        IReadOnlyList<string> kinds, CancellationToken cancellationToken) =>
+        PatientlyAsync(() => LoadKindsOnceAsync(kinds, cancellationToken), cancellationToken);
+
+    private async Task<IReadOnlyList<RecordedEvent>> LoadKindsOnceAsync(
         IReadOnlyList<string> kinds, CancellationToken cancellationToken)
     {
         await using var command = _database.CreateCommand(
@@ -91,7 +98,11 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public async Task<IReadOnlyList<StreamId>> OpenStreamsAsync(
+    public Task<IReadOnlyList<StreamId>> OpenStreamsAsync(
+        string kind, IReadOnlyList<string> endTypes, CancellationToken cancellationToken) =>
+        PatientlyAsync(() => OpenStreamsOnceAsync(kind, endTypes, cancellationToken), cancellationToken);
+
+    private async Task<IReadOnlyList<StreamId>> OpenStreamsOnceAsync(
         string kind, IReadOnlyList<string> endTypes, CancellationToken cancellationToken)
     {
         await using var command = _database.CreateCommand(
@@ -110,7 +121,10 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public async Task<long> HeadAsync(CancellationToken cancellationToken)
+    public Task<long> HeadAsync(CancellationToken cancellationToken) =>
+        PatientlyAsync(() => HeadOnceAsync(cancellationToken), cancellationToken);
+
+    private async Task<long> HeadOnceAsync(CancellationToken cancellationToken)
     {
         await using var command = _database.CreateCommand("SELECT coalesce(max(seq_id), 0) FROM mt_events");
         return (long)(await command.ExecuteScalarAsync(cancellationToken))!;
@@ -198,6 +212,24 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
         }
 
         return events;
+    }
+
+    /// <summary>Reads again a few times when the database was away for a moment, or a connection had died unnoticed.
+    /// </summary>
+    private async Task<T> PatientlyAsync<T>(Func<Task<T>> read, CancellationToken cancellationToken)
+    {
+        for (var delay = TimeSpan.FromMilliseconds(20); ; delay *= 3)
+        {
+            try
+            {
+                return await read();
+            }
+            catch (Exception exception) when (Sequencer.IsPassing(exception) && delay < TimeSpan.FromSeconds(5))
+            {
+                Log.FollowPostponed(_log, delay.TotalMilliseconds, exception.Message);
+                await Task.Delay(delay, _clock, cancellationToken);
+            }
+        }
     }
 
     /// <summary>Turns the database's notifications into wake-ups. Whatever happens to it, followers look by

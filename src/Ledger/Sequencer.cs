@@ -345,7 +345,7 @@ internal sealed class Sequencer : IAsyncDisposable
         return new AppendOutcome.Appended(recorded, Before: true);
     }
 
-    private static bool IsPassing(Exception exception) => exception switch
+    internal static bool IsPassing(Exception exception) => exception switch
     {
         PostgresException postgres => postgres.IsTransient || postgres.SqlState is
             PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.CannotConnectNow

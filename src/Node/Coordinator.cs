@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using MeshLedger.Crypto;
 using MeshLedger.Domain.Documents;
 using MeshLedger.Domain.Events;
@@ -26,17 +25,14 @@ internal sealed class Coordinator : IAsyncDisposable
     private readonly EventAuthor _node;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
-    private readonly DueTimes _due;
-    private readonly ConcurrentDictionary<JobId, JobEntry> _open = new();
-    private readonly ConcurrentDictionary<JobId, TaskCompletionSource<JobState>> _waiters = new();
-    private readonly ConcurrentDictionary<JobId, byte> _ended = new();
+    private readonly OpenJobs _jobs;
     private readonly CancellationTokenSource _stopping = new();
     private readonly Task _timing;
     private volatile IReadOnlySet<Did> _liveNodes = new HashSet<Did>();
 
     public Coordinator(
-        IEventStore store, Registry registry, WorkerLinks workers, Treasury treasury, NodeOptions options, EventAuthor node,
-        TimeProvider clock, ILogger log)
+        IEventStore store, Registry registry, WorkerLinks workers, OpenJobs jobs, Treasury treasury, NodeOptions options,
+        EventAuthor node, TimeProvider clock, ILogger log)
     {
         _store = store;
         _registry = registry;
@@ -46,91 +42,20 @@ internal sealed class Coordinator : IAsyncDisposable
         _node = node;
         _clock = clock;
         _log = log;
-        _due = new DueTimes(clock);
+        _jobs = jobs;
         _timing = Task.Run(WatchTimesAsync);
-    }
-
-    /// <summary>Loads the jobs that have not ended.</summary>
-    public async Task LoadAsync(CancellationToken cancellationToken)
-    {
-        var streams = await _store.OpenStreamsAsync("job", ["job_completed", "job_failed"], cancellationToken);
-        foreach (var stream in streams)
-        {
-            if (stream.IsJob(out var job))
-            {
-                var entry = _open.GetOrAdd(job, id => new JobEntry(id));
-                entry.Reset(await LoadStateAsync(job, cancellationToken));
-                Schedule(entry);
-            }
-        }
-
-        Log.Resumed(_log, streams.Count);
     }
 
     public async Task<Submission> SubmitAsync(JobDocument document, string transport, CancellationToken cancellationToken)
     {
         var (submission, events) = await _treasury.SubmitAsync(document, transport, cancellationToken);
-        Observe(events);
+        _jobs.Observe(events);
         return submission;
-    }
-
-    /// <summary>The state of a job that has ended, once it has.</summary>
-    public async Task<JobState> EndOfAsync(JobId job, CancellationToken cancellationToken)
-    {
-        while (true)
-        {
-            var waiter = _waiters.GetOrAdd(
-                job, _ => new TaskCompletionSource<JobState>(TaskCreationOptions.RunContinuationsAsynchronously));
-            if (!_open.ContainsKey(job))
-            {
-                var state = await LoadStateAsync(job, cancellationToken)
-                    ?? throw new KeyNotFoundException($"There is no job {job} in this ledger.");
-                if (state.Status.IsTerminal())
-                {
-                    _waiters.TryRemove(new KeyValuePair<JobId, TaskCompletionSource<JobState>>(job, waiter));
-                    waiter.TrySetResult(state);
-                    return state;
-                }
-
-                var entry = _open.GetOrAdd(job, id => new JobEntry(id));
-                entry.Reset(state);
-                Schedule(entry);
-                continue;
-            }
-
-            return await waiter.Task.WaitAsync(cancellationToken);
-        }
-    }
-
-    /// <summary>Takes in events that the log holds now, each as often as it comes.</summary>
-    /// <param name="events">In log order.</param>
-    /// <param name="fromLog">They come by following the log, each once; otherwise they were just appended here.</param>
-    public void Observe(IReadOnlyList<RecordedEvent> events, bool fromLog = false)
-    {
-        foreach (var recorded in events)
-        {
-            if (recorded.Statement.Stream.IsJob(out var job))
-            {
-                Observe(job, recorded, fromLog);
-            }
-        }
-    }
-
-    /// <summary>What a worker is told first: its unfinished assignments, then the jobs that wait for bids.</summary>
-    public void Welcome(WorkerLink link)
-    {
-        foreach (var entry in _open.Values.OrderBy(entry => entry.State?.SubmittedAt))
-        {
-            if (entry.State is { } state)
-            {
-                Tell(link, entry, state);
-            }
-        }
     }
 
     public void Decline(Digest registration, JobId job, int attempt)
     {
-        if (!_open.TryGetValue(job, out var entry) || entry.State?.Attempt != attempt)
+        if (_jobs.Find(job) is not { } entry || entry.State?.Attempt != attempt)
         {
             return;
         }
@@ -140,14 +65,14 @@ internal sealed class Coordinator : IAsyncDisposable
             entry.Declined.Add(registration);
         }
 
-        _due.Add(job, _clock.GetUtcNow());
+        _jobs.Due.Add(job, _clock.GetUtcNow());
     }
 
     /// <summary>Judges and appends what one worker said about one job; an answer an event.</summary>
     public async Task<Refusal?[]> ReportAsync(
         JobId job, IReadOnlyList<SignedEvent> events, CancellationToken cancellationToken)
     {
-        var entry = _open.GetValueOrDefault(job) ?? new JobEntry(job);
+        var entry = _jobs.Find(job) ?? new JobEntry(job);
         await entry.Gate.WaitAsync(cancellationToken);
         try
         {
@@ -156,7 +81,7 @@ internal sealed class Coordinator : IAsyncDisposable
                 var before = entry.State;
                 if (before is null)
                 {
-                    before = await LoadStateAsync(job, cancellationToken);
+                    before = await _jobs.LoadStateAsync(job, cancellationToken);
                     entry.Reset(before);
                 }
 
@@ -182,11 +107,11 @@ internal sealed class Coordinator : IAsyncDisposable
     public void SetLiveNodes(IReadOnlySet<Did> nodes)
     {
         _liveNodes = nodes;
-        foreach (var entry in _open.Values)
+        foreach (var entry in _jobs.All)
         {
             if (entry.State is { } state && state.Coordinator != _node.Did && !nodes.Contains(state.Coordinator))
             {
-                _due.Add(entry.Id, _clock.GetUtcNow());
+                _jobs.Due.Add(entry.Id, _clock.GetUtcNow());
             }
         }
     }
@@ -196,106 +121,6 @@ internal sealed class Coordinator : IAsyncDisposable
         await _stopping.CancelAsync();
         await _timing;
         _stopping.Dispose();
-    }
-
-    private void Observe(JobId job, RecordedEvent recorded, bool fromLog)
-    {
-        var body = recorded.Statement.Body;
-        if (_ended.ContainsKey(job))
-        {
-            // This process ended the job and knew so at once; the log tells it the whole story only now.
-            if (fromLog && body is JobEvent.Completed or JobEvent.Failed)
-            {
-                _ended.TryRemove(job, out _);
-            }
-
-            return;
-        }
-
-        if (!_open.TryGetValue(job, out var entry))
-        {
-            if (body is not JobEvent.Submitted)
-            {
-                return;
-            }
-
-            entry = _open.GetOrAdd(job, id => new JobEntry(id));
-        }
-
-        switch (entry.Advance(recorded, _registry, out var state))
-        {
-            case AdvanceResult.Gap:
-                _due.Add(job, _clock.GetUtcNow());
-                break;
-            case AdvanceResult.Applied when state!.Status.IsTerminal():
-                if (!fromLog)
-                {
-                    _ended[job] = 0;
-                }
-
-                Finish(entry, state);
-                break;
-            case AdvanceResult.Applied:
-                Follow(entry, state, body);
-                break;
-        }
-    }
-
-    /// <summary>What is to be done after an event.</summary>
-    private void Follow(JobEntry entry, JobState state, LedgerEvent body)
-    {
-        if (body is JobEvent.BiddingOpened or JobEvent.Assigned)
-        {
-            foreach (var link in _workers.Local)
-            {
-                Tell(link, entry, state);
-            }
-        }
-
-        if (body is JobEvent.BiddingOpened or JobEvent.ExecutionStarted)
-        {
-            Schedule(entry);
-        }
-
-        // A bid that another node recorded may be the last one that bidding waited for.
-        if (body is JobEvent.BidPlaced && state.Coordinator == _node.Did && state.Status == JobStatus.BiddingOpen)
-        {
-            _due.Add(entry.Id, _clock.GetUtcNow());
-        }
-    }
-
-    private void Finish(JobEntry entry, JobState state)
-    {
-        _open.TryRemove(new KeyValuePair<JobId, JobEntry>(entry.Id, entry));
-        if (_waiters.TryRemove(entry.Id, out var waiter))
-        {
-            waiter.TrySetResult(state);
-        }
-    }
-
-    private static void Tell(WorkerLink link, JobEntry entry, JobState state)
-    {
-        var worker = link.Registration.Worker;
-        if (state.Status is JobStatus.Assigned or JobStatus.Executing)
-        {
-            if (state.Assignment!.Worker == worker && state.Receipt is null)
-            {
-                link.Notices.Writer.TryWrite(new WorkerNotice.Assigned(
-                    entry.Id,
-                    state.Attempt,
-                    state.AssignmentDigest!.Value,
-                    state.Submission,
-                    state.StartDigest,
-                    (state.Progress?.Sequence ?? 0, state.Progress?.BasisPoints ?? 0)));
-            }
-        }
-        else if (state.Status == JobStatus.BiddingOpen
-            && !state.Bids.Exists(bid => bid.Worker == worker && bid.Body.Attempt == state.Attempt)
-            && WorkerLinks.Unmet(state.Submission, link.Registration.Facts).Count == 0)
-        {
-            link.Notices.Writer.TryWrite(new WorkerNotice.Offered(
-                entry.Id, state.Attempt, state.SubmissionDigest, state.Submission));
-        }
     }
 
     /// <summary>Null if the stream was not as <paramref name="before"/> has it.</summary>
@@ -335,7 +160,7 @@ internal sealed class Coordinator : IAsyncDisposable
                 return null;
             }
 
-            Observe(ended);
+            _jobs.Observe(ended);
             return answers;
         }
 
@@ -372,7 +197,7 @@ internal sealed class Coordinator : IAsyncDisposable
         switch (await _store.AppendAsync(draft.Sign(), cancellationToken))
         {
             case AppendOutcome.Appended appended:
-                Observe(appended.Events);
+                _jobs.Observe(appended.Events);
                 return true;
             case AppendOutcome.Rejected rejected:
                 throw new InvalidOperationException($"The ledger refused an event: {rejected.Reason}");
@@ -416,45 +241,14 @@ internal sealed class Coordinator : IAsyncDisposable
         return true;
     }
 
-    private void Schedule(JobEntry entry)
-    {
-        if (entry.State is not { } state || state.Status.IsTerminal())
-        {
-            return;
-        }
-
-        if (state.Status is JobStatus.Submitted or JobStatus.BiddingClosed || state.Receipt is not null)
-        {
-            _due.Add(entry.Id, _clock.GetUtcNow());
-        }
-
-        if (state.Status == JobStatus.BiddingOpen)
-        {
-            _due.Add(entry.Id, state.BiddingClosesAt!.Value);
-        }
-
-        if (state.Submission.Terms.Deadline is { } deadline)
-        {
-            _due.Add(entry.Id, deadline);
-        }
-
-        if (state.Status == JobStatus.Executing)
-        {
-            _due.Add(entry.Id, AttemptLimit(state));
-        }
-    }
-
-    private DateTimeOffset AttemptLimit(JobState state) =>
-        state.StartedAt!.Value.AddMilliseconds(state.Submission.Terms.TimeoutMs) + _options.AttemptGrace;
-
     private async Task WatchTimesAsync()
     {
         try
         {
             while (true)
             {
-                var job = await _due.NextAsync(_stopping.Token);
-                if (_open.TryGetValue(job, out var entry))
+                var job = await _jobs.Due.NextAsync(_stopping.Token);
+                if (_jobs.Find(job) is { } entry)
                 {
                     _ = ConsiderAsync(entry);
                 }
@@ -490,7 +284,7 @@ internal sealed class Coordinator : IAsyncDisposable
         catch (Exception exception) when (exception is not InvalidHistoryException)
         {
             Log.DecisionFailed(_log, entry.Id.ToString(), exception.Message);
-            _due.Add(entry.Id, _clock.GetUtcNow().AddSeconds(1));
+            _jobs.Due.Add(entry.Id, _clock.GetUtcNow().AddSeconds(1));
         }
     }
 
@@ -499,7 +293,7 @@ internal sealed class Coordinator : IAsyncDisposable
     {
         if (entry.State is not { } state)
         {
-            entry.Reset(await LoadStateAsync(entry.Id, _stopping.Token));
+            entry.Reset(await _jobs.LoadStateAsync(entry.Id, _stopping.Token));
             if (entry.State is not { } loaded)
             {
                 return true;
@@ -508,15 +302,12 @@ internal sealed class Coordinator : IAsyncDisposable
             state = loaded;
             if (state.Status.IsTerminal())
             {
-                Finish(entry, state);
+                _jobs.Finish(entry, state);
                 return true;
             }
 
-            Schedule(entry);
-            foreach (var link in _workers.Local)
-            {
-                Tell(link, entry, state);
-            }
+            _jobs.Schedule(entry);
+            _jobs.TellAll(entry, state);
         }
 
         if (state.Status.IsTerminal() || !IsMine(state))
@@ -537,7 +328,7 @@ internal sealed class Coordinator : IAsyncDisposable
                 "DEADLINE_EXCEEDED", $"The deadline {passed} passed before a worker was assigned. {WhyWaiting(state)}"));
         }
 
-        if (state.Status == JobStatus.Executing && now >= AttemptLimit(state))
+        if (state.Status == JobStatus.Executing && now >= _jobs.AttemptLimit(state))
         {
             return await EndAsync(entry, state, Abandon(
                 "TIMEOUT",
@@ -574,7 +365,7 @@ internal sealed class Coordinator : IAsyncDisposable
             return false;
         }
 
-        Observe(ended);
+        _jobs.Observe(ended);
         return true;
     }
 
@@ -585,30 +376,4 @@ internal sealed class Coordinator : IAsyncDisposable
     private static JobCommand.Abandon Abandon(string code, string message) =>
         new(new JobError(code, message, "market", Recoverable: code == "TIMEOUT"));
 
-    private async Task<JobState?> LoadStateAsync(JobId job, CancellationToken cancellationToken)
-    {
-        JobState? state = null;
-        foreach (var recorded in await _store.LoadAsync(StreamId.OfJob(job), cancellationToken))
-        {
-            state = Job.Evolve(state, EventFact.Of(recorded.Statement));
-            if (recorded.Statement.Body is JobEvent.BidPlaced bid && _registry.Registration(bid.Registration) is null)
-            {
-                await LearnWorkerAsync(recorded.Statement.By, cancellationToken);
-            }
-        }
-
-        return state;
-    }
-
-    /// <summary>A worker that registered with another node may bid before its registration was followed here.</summary>
-    private async Task LearnWorkerAsync(Did worker, CancellationToken cancellationToken)
-    {
-        foreach (var recorded in await _store.LoadAsync(StreamId.OfWorker(worker), cancellationToken))
-        {
-            if (_registry.Check(recorded.Statement, recorded.Statement.Body, recorded.Version) is null)
-            {
-                _registry.Apply(recorded.Statement, recorded.Statement.Body);
-            }
-        }
-    }
 }

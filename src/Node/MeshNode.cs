@@ -24,6 +24,7 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
     private readonly WorkerLinks _workers = new();
     private readonly Membership _membership;
     private readonly Treasury _treasury;
+    private readonly OpenJobs _jobs;
     private readonly Coordinator _coordinator;
     private readonly CancellationTokenSource _stopping = new();
     private readonly Did _did;
@@ -43,7 +44,8 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
         var node = new EventAuthor(keys.Node, clock);
         _membership = new Membership(store, _registry, options, node, clock, log);
         _treasury = new Treasury(store, _registry, options, node, new EventAuthor(keys.Submitter, clock), log);
-        _coordinator = new Coordinator(store, _registry, _workers, _treasury, options, node, clock, log);
+        _jobs = new OpenJobs(store, _registry, _workers, options, node.Did, clock, log);
+        _coordinator = new Coordinator(store, _registry, _workers, _jobs, _treasury, options, node, clock, log);
     }
 
     /// <summary>Completes, with the exception, if the node finds history that no rule allows: it must stop then.</summary>
@@ -56,7 +58,7 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
         var head = await _store.HeadAsync(cancellationToken);
         await _membership.AdmitWaitingAsync(cancellationToken);
         _coordinator.SetLiveNodes((await AnnounceAsync(cancellationToken)).Nodes);
-        await _coordinator.LoadAsync(cancellationToken);
+        await _jobs.LoadAsync(cancellationToken);
         _following = Task.Run(() => FollowAsync(head), CancellationToken.None);
         _announcing = Task.Run(AnnounceAsync, CancellationToken.None);
     }
@@ -68,7 +70,7 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
     /// <inheritdoc/>
     public async Task<JobResult> ResultAsync(JobId jobId, CancellationToken cancellationToken)
     {
-        var state = await _coordinator.EndOfAsync(jobId, cancellationToken);
+        var state = await _jobs.EndOfAsync(jobId, cancellationToken);
         var worker = state.Assignment is { } assignment ? _registry.Worker(assignment.Worker)?.Facts.WorkerId : null;
         return JobResultWriter.Write(state, jobId, worker);
     }
@@ -112,7 +114,7 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
         _workers.Add(link);
         try
         {
-            _coordinator.Welcome(link);
+            _jobs.Welcome(link);
             await foreach (var notice in link.Notices.Reader.ReadAllAsync(cancellationToken))
             {
                 yield return notice;
@@ -231,7 +233,7 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
                     }
                 }
 
-                _coordinator.Observe(batch, fromLog: true);
+                _jobs.Observe(batch, fromLog: true);
             }
         }
         catch (OperationCanceledException) when (_stopping.IsCancellationRequested)

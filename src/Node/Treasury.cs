@@ -4,7 +4,6 @@ using MeshLedger.Domain.Accounts;
 using MeshLedger.Domain.Documents;
 using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Jobs;
-using MeshLedger.Domain.Nodes;
 using MeshLedger.Domain.Ports;
 using Microsoft.Extensions.Logging;
 
@@ -21,30 +20,37 @@ internal sealed class Treasury : IAsyncDisposable
 {
     private const int MaxRound = 128;
 
-    private readonly IEventStore _store;
-    private readonly IAuthority _authority;
-    private readonly NodeOptions _options;
-    private readonly EventAuthor _node;
-    private readonly EventAuthor _submitter;
     private readonly ILogger _log;
     private readonly Dictionary<Did, AccountState> _accounts = [];
     private readonly CancellationTokenSource _stopping = new();
-    private readonly Channel<Item> _waiting =
-        Channel.CreateUnbounded<Item>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly Channel<TreasuryItem> _waiting =
+        Channel.CreateUnbounded<TreasuryItem>(new UnboundedChannelOptions { SingleReader = true });
 
     private readonly Task _loop;
 
     public Treasury(
         IEventStore store, IAuthority authority, NodeOptions options, EventAuthor node, EventAuthor submitter, ILogger log)
     {
-        _store = store;
-        _authority = authority;
-        _options = options;
-        _node = node;
-        _submitter = submitter;
+        Store = store;
+        Authority = authority;
+        Options = options;
+        Node = node;
+        Submitter = submitter;
         _log = log;
         _loop = Task.Run(RunAsync);
     }
+
+    internal IEventStore Store { get; }
+
+    internal IAuthority Authority { get; }
+
+    internal NodeOptions Options { get; }
+
+    internal EventAuthor Node { get; }
+
+    internal EventAuthor Submitter { get; }
+
+    internal CancellationToken Stopping => _stopping.Token;
 
     /// <summary>Submits a document and holds its price. The recorded events are those of the job's stream; none if
     /// nothing was appended now.</summary>
@@ -53,10 +59,10 @@ internal sealed class Treasury : IAsyncDisposable
     {
         var body = JobSubmission.Create(
             document,
-            _submitter.Did,
+            Submitter.Did,
             transport,
-            _options.DefaultMaxPrice,
-            (long)_options.DefaultBidWindow.TotalMilliseconds);
+            Options.DefaultMaxPrice,
+            (long)Options.DefaultBidWindow.TotalMilliseconds);
         var item = new SubmitItem(document.JobId, body);
         await _waiting.Writer.WriteAsync(item, cancellationToken);
         return await item.Answer.Task.WaitAsync(cancellationToken);
@@ -83,7 +89,7 @@ internal sealed class Treasury : IAsyncDisposable
 
     private async Task RunAsync()
     {
-        var round = new List<Item>();
+        var round = new List<TreasuryItem>();
         try
         {
             while (await _waiting.Reader.WaitToReadAsync(_stopping.Token))
@@ -114,7 +120,7 @@ internal sealed class Treasury : IAsyncDisposable
     }
 
     /// <summary>Answers every item.</summary>
-    private async Task CarryOutAsync(List<Item> items)
+    private async Task CarryOutAsync(List<TreasuryItem> items)
     {
         while (items.Exists(item => !item.IsAnswered))
         {
@@ -131,15 +137,15 @@ internal sealed class Treasury : IAsyncDisposable
         }
     }
 
-    private async Task TryRoundAsync(List<Item> items)
+    private async Task TryRoundAsync(List<TreasuryItem> items)
     {
         var draft = new Draft();
         var accounts = new Dictionary<Did, AccountState>();
         var taken = new HashSet<StreamId>();
-        var included = new List<Item>();
+        var included = new List<TreasuryItem>();
         foreach (var item in items)
         {
-            if (item.IsAnswered || item.Streams(_submitter.Did).Any(taken.Contains))
+            if (item.IsAnswered || item.Streams(Submitter.Did).Any(taken.Contains))
             {
                 continue;
             }
@@ -147,7 +153,7 @@ internal sealed class Treasury : IAsyncDisposable
             if (await item.DraftAsync(this, draft, accounts))
             {
                 included.Add(item);
-                taken.UnionWith(item.Streams(_submitter.Did));
+                taken.UnionWith(item.Streams(Submitter.Did));
             }
         }
 
@@ -156,7 +162,7 @@ internal sealed class Treasury : IAsyncDisposable
             return;
         }
 
-        switch (await _store.AppendAsync(draft.Sign(), _stopping.Token))
+        switch (await Store.AppendAsync(draft.Sign(), _stopping.Token))
         {
             case AppendOutcome.Appended appended:
                 foreach (var (owner, state) in accounts)
@@ -180,7 +186,7 @@ internal sealed class Treasury : IAsyncDisposable
         }
     }
 
-    private async Task ResolveAsync(AppendOutcome.Conflict conflict, List<Item> included)
+    private async Task ResolveAsync(AppendOutcome.Conflict conflict, List<TreasuryItem> included)
     {
         if (conflict.Stream.IsAccount(out var owner))
         {
@@ -195,7 +201,7 @@ internal sealed class Treasury : IAsyncDisposable
     }
 
     /// <summary>An event that one item brought along spoils the round: each item goes alone, and that one fails.</summary>
-    private async Task AloneAsync(List<Item> included, AppendOutcome.Rejected rejected)
+    private async Task AloneAsync(List<TreasuryItem> included, AppendOutcome.Rejected rejected)
     {
         if (included.Count == 1)
         {
@@ -209,13 +215,13 @@ internal sealed class Treasury : IAsyncDisposable
         }
     }
 
-    private async Task<AccountState> AccountAsync(
+    internal async Task<AccountState> AccountAsync(
         Did owner, long grant, Digest? cause, Draft draft, Dictionary<Did, AccountState> accounts)
     {
         if (!accounts.TryGetValue(owner, out var state) && !_accounts.TryGetValue(owner, out state))
         {
             state = AccountState.None;
-            foreach (var recorded in await _store.LoadAsync(StreamId.OfAccount(owner), _stopping.Token))
+            foreach (var recorded in await Store.LoadAsync(StreamId.OfAccount(owner), _stopping.Token))
             {
                 state = Account.Evolve(state, recorded.Statement.Body);
             }
@@ -228,7 +234,7 @@ internal sealed class Treasury : IAsyncDisposable
         if (state.Version == 0)
         {
             var opened = new AccountEvent.Opened(grant);
-            draft.Add(_node, opened, cause, stream);
+            draft.Add(Node, opened, cause, stream);
             state = Account.Evolve(state, opened);
         }
 
@@ -236,10 +242,10 @@ internal sealed class Treasury : IAsyncDisposable
         return state;
     }
 
-    private Refusal? Check(AccountState state, AccountEvent body) =>
-        Account.Check(state, new EventFact(_node.Did, null, default, default, body), _authority);
+    internal Refusal? Check(AccountState state, AccountEvent body) =>
+        Account.Check(state, new EventFact(Node.Did, null, default, default, body), Authority);
 
-    private void Move(
+    internal void Move(
         Did owner, AccountEvent body, Digest cause, Draft draft, Dictionary<Did, AccountState> accounts)
     {
         var state = accounts[owner];
@@ -248,175 +254,7 @@ internal sealed class Treasury : IAsyncDisposable
             throw new InvalidHistoryException($"Account {owner} cannot take {body}: {refusal}");
         }
 
-        draft.Add(_node, body, cause, StreamId.OfAccount(owner));
+        draft.Add(Node, body, cause, StreamId.OfAccount(owner));
         accounts[owner] = Account.Evolve(state, body);
-    }
-
-    private abstract class Item(JobId job)
-    {
-        public JobId Job { get; } = job;
-
-        public abstract bool IsAnswered { get; }
-
-        /// <summary>The streams that no other item of a round may touch.</summary>
-        public abstract IEnumerable<StreamId> Streams(Did submitter);
-
-        /// <summary>Adds the item's events, or answers it. Adds all or nothing.</summary>
-        public abstract Task<bool> DraftAsync(Treasury treasury, Draft draft, Dictionary<Did, AccountState> accounts);
-
-        public abstract void Succeed(IReadOnlyList<RecordedEvent> events);
-
-        /// <summary>Answers the item if what the ledger holds already decides it.</summary>
-        public abstract Task ResolveAsync(Treasury treasury, StreamId conflict);
-
-        public abstract void Fail(Exception exception);
-    }
-
-    private sealed class SubmitItem(JobId job, JobEvent.Submitted body) : Item(job)
-    {
-        public TaskCompletionSource<(Submission Submission, IReadOnlyList<RecordedEvent> Events)> Answer { get; } =
-            new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public override bool IsAnswered => Answer.Task.IsCompleted;
-
-        public override IEnumerable<StreamId> Streams(Did submitter) => body.Terms.IdempotencyKey is { } key
-            ? [StreamId.OfJob(Job), StreamId.OfKey(key)]
-            : [StreamId.OfJob(Job)];
-
-        public override async Task<bool> DraftAsync(
-            Treasury treasury, Draft draft, Dictionary<Did, AccountState> accounts)
-        {
-            var payer = treasury._submitter.Did;
-            var stream = StreamId.OfJob(Job);
-            var account = await treasury.AccountAsync(
-                payer, treasury._options.SubmitterGrant, cause: null, draft, accounts);
-            var held = new AccountEvent.Held(Job, body.Terms.MaxPrice);
-            if (treasury.Check(account, held) is { } refusal)
-            {
-                // What the ledger knows of this job goes before what its submitter can pay.
-                await ResolveAsync(treasury, stream);
-                Answer.TrySetResult((new Submission.Refused(refusal.Code, refusal.Message), []));
-                return false;
-            }
-
-            draft.Expect(stream, 0, body.Terms.CorrelationId);
-            var submitted = draft.Add(treasury._submitter, body, cause: null, stream);
-            treasury.Move(payer, held, submitted.Digest, draft, accounts);
-            if (body.Terms.IdempotencyKey is { } key)
-            {
-                draft.Expect(StreamId.OfKey(key), 0);
-                draft.Add(
-                    treasury._node, new NodeEvent.IdempotencyKeyClaimed(Job), submitted.Digest, StreamId.OfKey(key));
-            }
-
-            var state = Domain.Jobs.Job.Evolve(null, EventFact.Of(submitted));
-            draft.Add(
-                treasury._node,
-                Domain.Jobs.Job.Decide(state, new JobCommand.OpenBidding(), submitted.Time, treasury._authority),
-                stream);
-            return true;
-        }
-
-        public override void Succeed(IReadOnlyList<RecordedEvent> events) =>
-            Answer.TrySetResult((new Submission.Accepted(Job), events));
-
-        public override async Task ResolveAsync(Treasury treasury, StreamId conflict)
-        {
-            var events = await treasury._store.LoadAsync(StreamId.OfJob(Job), treasury._stopping.Token);
-            if (events.Count > 0)
-            {
-                var same = events[0].Statement.Body is JobEvent.Submitted earlier
-                    && earlier.DocumentSha256 == body.DocumentSha256;
-                Answer.TrySetResult((
-                    same
-                        ? new Submission.Duplicate(Job)
-                        : new Submission.Refused(
-                            "JOB_ID_TAKEN", $"job id {Job} was submitted before with other content; choose another id"),
-                    []));
-                return;
-            }
-
-            if (body.Terms.IdempotencyKey is { } key)
-            {
-                events = await treasury._store.LoadAsync(StreamId.OfKey(key), treasury._stopping.Token);
-                if (events.Count > 0 && events[0].Statement.Body is NodeEvent.IdempotencyKeyClaimed claimed)
-                {
-                    Answer.TrySetResult((new Submission.Duplicate(claimed.JobId), []));
-                }
-            }
-        }
-
-        public override void Fail(Exception exception) => Answer.TrySetException(exception);
-    }
-
-    private sealed class EndItem(JobId job, JobState before, IReadOnlyList<SignedEvent> reports, JobCommand command)
-        : Item(job)
-    {
-        public TaskCompletionSource<IReadOnlyList<RecordedEvent>?> Answer { get; } =
-            new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public override bool IsAnswered => Answer.Task.IsCompleted;
-
-        public override IEnumerable<StreamId> Streams(Did submitter) => [StreamId.OfJob(Job)];
-
-        public override async Task<bool> DraftAsync(
-            Treasury treasury, Draft draft, Dictionary<Did, AccountState> accounts)
-        {
-            var state = reports.Aggregate(
-                before, (state, report) => Domain.Jobs.Job.Evolve(state, EventFact.Of(report.Statement)));
-            var decision = Domain.Jobs.Job.Decide(
-                state, command, reports.Count > 0 ? reports[^1].Statement.Time : default, treasury._authority);
-            if (decision.Events.Count == 0)
-            {
-                Answer.TrySetResult(null);
-                return false;
-            }
-
-            var stream = StreamId.OfJob(Job);
-            await treasury.AccountAsync(before.Submitter, treasury._options.SubmitterGrant, null, draft, accounts);
-            var (paid, worker) = decision.Events[0].Body is JobEvent.Completed completed
-                ? (completed.Paid, completed.Worker)
-                : (0, default);
-            if (paid > 0)
-            {
-                await treasury.AccountAsync(worker, treasury._options.WorkerGrant, null, draft, accounts);
-            }
-
-            draft.Expect(stream, before.Version, before.Submission.Terms.CorrelationId);
-            foreach (var report in reports)
-            {
-                draft.Add(report);
-            }
-
-            var end = draft.Add(treasury._node, decision, stream)!;
-            var rest = before.Submission.Terms.MaxPrice - paid;
-            if (paid > 0)
-            {
-                treasury.Move(before.Submitter, new AccountEvent.Paid(Job, paid, worker), end.Digest, draft, accounts);
-                treasury.Move(
-                    worker, new AccountEvent.Received(Job, paid, before.Submitter), end.Digest, draft, accounts);
-            }
-
-            if (rest > 0)
-            {
-                treasury.Move(before.Submitter, new AccountEvent.Refunded(Job, rest), end.Digest, draft, accounts);
-            }
-
-            return true;
-        }
-
-        public override void Succeed(IReadOnlyList<RecordedEvent> events) => Answer.TrySetResult(events);
-
-        public override Task ResolveAsync(Treasury treasury, StreamId conflict)
-        {
-            if (conflict == StreamId.OfJob(Job))
-            {
-                Answer.TrySetResult(null);
-            }
-
-            return Task.CompletedTask;
-        }
-
-        public override void Fail(Exception exception) => Answer.TrySetException(exception);
     }
 }

@@ -1,3 +1,4 @@
+using System.Threading.Channels;
 using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Ports;
 using MeshLedger.Projections.Accounts;
@@ -18,6 +19,8 @@ public sealed class ProjectionSet(
 {
     /// <summary>What comes within this time is written together: a job's many events in one row's one change.</summary>
     private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(100);
+
+    private const int MaxGathered = 5000;
 
     private readonly ProjectionRunner[] _runners = [.. Table.Select(make => new ProjectionRunner(make(), store, database))];
 
@@ -97,22 +100,51 @@ public sealed class ProjectionSet(
 
     private async Task FollowAsync(ProjectionRunner runner, CancellationToken stopping)
     {
-        var gathered = new List<RecordedEvent>();
-        await using var log = store.FollowAsync(await runner.PositionAsync(stopping), stopping).GetAsyncEnumerator(stopping);
-        var next = log.MoveNextAsync().AsTask();
-        while (await next)
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+        var batches = Channel.CreateBounded<IReadOnlyList<RecordedEvent>>(256);
+        var reading = ReadAsync(await runner.PositionAsync(stopping), batches.Writer, ending.Token);
+        try
         {
-            gathered.AddRange(log.Current);
-            next = log.MoveNextAsync().AsTask();
-            var until = Task.Delay(Gather, clock, stopping);
-            while (gathered.Count < 5000 && await Task.WhenAny(next, until) == next && await next)
+            var gathered = new List<RecordedEvent>();
+            while (await batches.Reader.WaitToReadAsync(stopping))
             {
-                gathered.AddRange(log.Current);
-                next = log.MoveNextAsync().AsTask();
-            }
+                await Task.Delay(Gather, clock, stopping);
+                while (gathered.Count < MaxGathered && batches.Reader.TryRead(out var batch))
+                {
+                    gathered.AddRange(batch);
+                }
 
-            await runner.FollowAsync(gathered, stopping);
-            gathered.Clear();
+                await runner.FollowAsync(gathered, stopping);
+                gathered.Clear();
+            }
         }
+        finally
+        {
+            await ending.CancelAsync();
+            await reading;
+        }
+    }
+
+    private async Task ReadAsync(
+        long position, ChannelWriter<IReadOnlyList<RecordedEvent>> batches, CancellationToken ending)
+    {
+        try
+        {
+            await foreach (var batch in store.FollowAsync(position, ending))
+            {
+                await batches.WriteAsync(batch, ending);
+            }
+        }
+        catch (OperationCanceledException) when (ending.IsCancellationRequested)
+        {
+            // Whoever gathers has ended.
+        }
+        catch (InvalidHistoryException exception)
+        {
+            batches.Complete(exception);
+            return;
+        }
+
+        batches.TryComplete();
     }
 }

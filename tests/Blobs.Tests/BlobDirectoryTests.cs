@@ -1,5 +1,4 @@
 using MeshLedger.Crypto;
-using Xunit;
 
 namespace MeshLedger.Blobs.Tests;
 

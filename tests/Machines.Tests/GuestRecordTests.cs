@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using FsCheck;
 using FsCheck.Fluent;
-using Xunit;
 
 namespace MeshLedger.Machines.Tests;
 

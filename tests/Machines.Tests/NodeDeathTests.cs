@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Logging.Abstractions;
-using Xunit;
 
 namespace MeshLedger.Machines.Tests;
 

@@ -36,6 +36,8 @@ public static class JobRules
                 ?? Answers(fact, state.BiddingDigest, "the bidding's opening")
                 ?? ThisAttempt(state, closed.Attempt)
                 ?? Require(
+                    closed.Reason is "all_answered" or "window", "WRONG_REASON", "bidding closes by all_answered or window")
+                ?? Require(
                     closed.Bids == state.Bids.Count, "WRONG_BIDS", $"the attempt has {state.Bids.Count} bids"),
             JobEvent.Assigned assigned => Assignment(state, assigned, fact, authority),
             JobEvent.ExecutionStarted started => ByAssignee(state, fact)

@@ -31,7 +31,7 @@ public sealed class Registry : IAuthority
         NodeEvent.Founded => statement.Stream == StreamId.Ledger && version == 1 && statement.Cause is null
             ? null
             : new Refusal("FOUNDED_ONCE", "a ledger is founded once, by the first event of its stream"),
-        NodeEvent.Joined => statement.Stream == StreamId.OfNode(statement.By) && version == 1
+        NodeEvent.Joined => statement.Stream == StreamId.OfNode(statement.By) && version == 1 && statement.Cause is null
             ? null
             : new Refusal("WRONG_STREAM", "a node joins once, in its own stream"),
         NodeEvent.Admitted admitted => !IsNode(statement.By)
@@ -44,7 +44,7 @@ public sealed class Registry : IAuthority
             : statement.Stream.IsKey && version == 1
                 ? null
                 : new Refusal("WRONG_STREAM", "an idempotency key is claimed once, in its own stream"),
-        WorkerEvent.Registered => statement.Stream == StreamId.OfWorker(statement.By)
+        WorkerEvent.Registered => statement.Stream == StreamId.OfWorker(statement.By) && statement.Cause is null
             ? null
             : new Refusal("WRONG_STREAM", "a worker registers in its own stream"),
         _ => new Refusal("WRONG_STREAM", $"{statement.Type} does not belong to stream {statement.Stream}"),

@@ -1,7 +1,6 @@
 using System.Text;
 using MeshLedger.Domain.Documents;
 using MeshLedger.Domain.Jobs;
-using Xunit;
 
 namespace MeshLedger.Transports.Tests.Compliance;
 

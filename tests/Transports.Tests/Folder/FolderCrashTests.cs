@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using MeshLedger.Domain.Documents;
 using MeshLedger.Transports.Tests.Compliance;
-using Xunit;
 
 namespace MeshLedger.Transports.Tests.Folder;
 

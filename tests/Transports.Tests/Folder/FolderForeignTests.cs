@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Net.Sockets;
 using MeshLedger.Domain.Ports;
 using MeshLedger.Transports.Tests.Compliance;
-using Xunit;
 
 namespace MeshLedger.Transports.Tests.Folder;
 

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using MeshLedger.Transports.Tests.Compliance;
-using Xunit;
 
 namespace MeshLedger.Transports.Tests.Folder;
 

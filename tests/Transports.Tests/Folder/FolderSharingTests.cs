@@ -5,7 +5,6 @@ using MeshLedger.Domain.Jobs;
 using MeshLedger.Transports.Folder;
 using MeshLedger.Transports.Folder.Posix;
 using MeshLedger.Transports.Tests.Compliance;
-using Xunit;
 
 namespace MeshLedger.Transports.Tests.Folder;
 

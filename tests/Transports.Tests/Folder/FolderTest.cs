@@ -1,6 +1,5 @@
 using MeshLedger.Domain.Jobs;
 using MeshLedger.Transports.Tests.Compliance;
-using Xunit;
 
 namespace MeshLedger.Transports.Tests.Folder;
 

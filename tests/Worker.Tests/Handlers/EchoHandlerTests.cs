@@ -1,5 +1,4 @@
 using MeshLedger.Worker.Handlers;
-using Xunit;
 
 namespace MeshLedger.Worker.Tests.Handlers;
 

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
 using MeshLedger.Worker.Handlers;
-using Xunit;
 
 namespace MeshLedger.Worker.Tests.Handlers;
 

@@ -3,7 +3,6 @@ using MeshLedger.Crypto;
 using MeshLedger.Machines;
 using MeshLedger.Worker.Handlers;
 using Microsoft.Extensions.Logging.Abstractions;
-using Xunit;
 
 namespace MeshLedger.Worker.Tests.Handlers;
 

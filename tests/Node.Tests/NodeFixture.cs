@@ -1,0 +1,134 @@
+using System.Text;
+using MeshLedger.Crypto;
+using MeshLedger.Domain.Documents;
+using MeshLedger.Domain.Events;
+using MeshLedger.Domain.Jobs;
+using MeshLedger.Domain.Ports;
+using MeshLedger.Domain.Workers;
+using MeshLedger.Ledger;
+using MeshLedger.Ledger.Audit;
+using MeshLedger.Testing;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace MeshLedger.Node.Tests;
+
+/// <summary>A node on a database of its own or a shared one, and workers that are driven by hand.</summary>
+internal sealed class NodeFixture : IAsyncDisposable
+{
+    private readonly PostgresEventStore _store;
+
+    private NodeFixture(PostgresDatabase database, PostgresEventStore store, MeshNode node)
+    {
+        Database = database;
+        _store = store;
+        Node = node;
+    }
+
+    public PostgresDatabase Database { get; }
+
+    public MeshNode Node { get; }
+
+    public IEventStore Store => _store;
+
+    public static NodeOptions Options => new()
+    {
+        PresenceInterval = TimeSpan.FromMilliseconds(200),
+        PresenceLimit = TimeSpan.FromSeconds(3),
+    };
+
+    public static async Task<NodeFixture> StartAsync(
+        PostgresDatabase database, NodeOptions? options = null, NodeKeys? keys = null)
+    {
+        var store = new PostgresEventStore(
+            database.Source, TimeProvider.System, NullLogger<PostgresEventStore>.Instance);
+        var node = new MeshNode(
+            store,
+            new PostgresPresence(database.Source),
+            keys ?? new NodeKeys(SigningKey.Generate(), SigningKey.Generate()),
+            options ?? Options,
+            TimeProvider.System,
+            NullLogger<MeshNode>.Instance);
+        await node.StartAsync(CancellationToken.None);
+        return new NodeFixture(database, store, node);
+    }
+
+    public Task<Submission> SubmitAsync(JobDocument document) => Node.SubmitAsync(document, "test", CancellationToken.None);
+
+    public static JobDocument Document(string id, string more = "", string data = "null") => JobDocumentReader.Read(
+        Encoding.UTF8.GetBytes(
+            "{\"version\":\"1.0\",\"job_id\":\"" + id + "\",\"created_at\":\"2026-11-21T00:00:00Z\",\"kind\":\"VMOperation\","
+            + "\"operation\":\"system.echo\"," + more + "\"payload\":{\"type\":\"system.echo.v1\",\"data\":" + data + "}}"))
+        .Document!;
+
+    public async Task AssertCleanAsync()
+    {
+        var report = await LedgerAudit.RunAsync(Database.Source, null, CancellationToken.None);
+        Assert.Empty(report.Faults);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Node.DisposeAsync();
+        await _store.DisposeAsync();
+    }
+}
+
+/// <summary>A worker whose every word is said by the test.</summary>
+internal sealed class HandWorker
+{
+    private readonly MeshNode _node;
+
+    private HandWorker(MeshNode node, EventAuthor author, Digest registration)
+    {
+        _node = node;
+        Author = author;
+        Registration = registration;
+    }
+
+    public EventAuthor Author { get; }
+
+    public Digest Registration { get; }
+
+    public static async Task<HandWorker> RegisterAsync(
+        MeshNode node, string name = "worker-1", string version = "1.2.0", long cores = 2, SigningKey? key = null)
+    {
+        var author = new EventAuthor(key ?? SigningKey.Generate(), TimeProvider.System);
+        var body = new WorkerEvent.Registered(
+            name, version, ["system.echo"], ["disk.qcow2"], ["lvm"], ["default"], [new Label("zone", "a")],
+            new WorkerResources(cores, 4096, 10_000, 100), false, 2);
+        var signed = author.Sign([author.State(body, null, StreamId.OfWorker(author.Did))]);
+        Assert.Null(await node.RegisterAsync(signed[0], CancellationToken.None));
+        return new HandWorker(node, author, signed[0].Digest);
+    }
+
+    /// <summary>Notices as they come, until <paramref name="stop"/>.</summary>
+    public IAsyncEnumerator<WorkerNotice> Listen(CancellationToken stop) =>
+        _node.ListenAsync(Registration, stop).GetAsyncEnumerator(stop);
+
+    public SignedEvent Bid(WorkerNotice.Offered offer, long price = 5) => Say(
+        new JobEvent.BidPlaced(offer.Attempt, price, Registration, new FreeResources(2, 4096, 10_000)),
+        offer.SubmissionDigest,
+        offer.JobId);
+
+    public SignedEvent Start(WorkerNotice.Assigned assigned) =>
+        Say(new JobEvent.ExecutionStarted(assigned.Attempt), assigned.AssignmentDigest, assigned.JobId);
+
+    public SignedEvent Receipt(WorkerNotice.Assigned assigned, JobError? error = null) => Say(
+        new JobEvent.ReceiptIssued(assigned.Attempt, new Receipt
+        {
+            Error = error,
+            Engine = new EngineName("hand", "1"),
+            StartedAt = DateTimeOffset.UnixEpoch,
+            FinishedAt = DateTimeOffset.UnixEpoch,
+            DurationUs = 1,
+        }),
+        assigned.AssignmentDigest,
+        assigned.JobId);
+
+    public SignedEvent Say(JobEvent body, Digest? cause, JobId job) =>
+        Author.Sign([Author.State(body, cause, StreamId.OfJob(job))])[0];
+
+    /// <summary>Reports events and gives back the codes of their refusals, "ok" for accepted.</summary>
+    public async Task<string[]> ReportAsync(params SignedEvent[] events) =>
+        [.. (await _node.ReportAsync(events, CancellationToken.None)).Select(refusal => refusal?.Code ?? "ok")];
+}
