@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Installs the Debian or Ubuntu packages of eng/packages.txt that are missing: eng/install.sh [run|test|bench]
 #   run    what a node needs (default)
-#   test   what the tests need: the same
+#   test   what the tests need beside it
 #   bench  what the benchmarks need beside it
 # As root directly, else through sudo; where that cannot be, it prints the commands and exits 1.
 set -euo pipefail
 
 purpose=${1:-run}
 case $purpose in
-    run | test) kinds='run' ;;
+    run) kinds='run' ;;
+    test) kinds='run|tests' ;;
     bench) kinds='run|benchmarks' ;;
     *) echo "install.sh: expected run, test or bench, found '$purpose'." >&2; exit 2 ;;
 esac
@@ -16,7 +17,10 @@ esac
 list="${BASH_SOURCE[0]%/*}/packages.txt"
 wanted=()
 while read -r package _ kind _; do
-    [[ $kind =~ ^($kinds):$ ]] && wanted+=("$package")
+    [[ $kind =~ ^($kinds):$ ]] || continue
+    # Any Node.js of version 20 or later will do, wherever it comes from.
+    [[ $package == nodejs ]] && command -v node > /dev/null && continue
+    wanted+=("$package")
 done < "$list"
 
 if ! command -v dpkg-query > /dev/null; then
