@@ -18,7 +18,7 @@ list="${BASH_SOURCE[0]%/*}/packages.txt"
 wanted=()
 while read -r package _ kind _; do
     [[ $kind =~ ^($kinds):$ ]] || continue
-    # Any Node.js of version 20 or later will do, wherever it comes from.
+    # Any Node.js at all will do, wherever it comes from.
     [[ $package == nodejs ]] && command -v node > /dev/null && continue
     wanted+=("$package")
 done < "$list"

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using MeshLedger.Domain.Events;
 using Npgsql;
 using NpgsqlTypes;
@@ -20,10 +21,10 @@ internal sealed class GroupPlan
     public bool Touched(StreamId stream) => _next.ContainsKey(stream);
 
     /// <summary>The version at which a stream stands after the requests so far.</summary>
-    public long VersionOf(StreamId stream, Dictionary<StreamId, long> known, long otherwise) =>
-        _next.TryGetValue(stream, out var next) ? next : known.GetValueOrDefault(stream, otherwise);
+    public long VersionOf(StreamId stream, ConcurrentDictionary<StreamId, long> known, long otherwise) =>
+        _next.TryGetValue(stream, out var next) ? next : known.TryGetValue(stream, out var version) ? version : otherwise;
 
-    public void Add(Sequencer.Pending pending, Dictionary<StreamId, long> known)
+    public void Add(Sequencer.Pending pending, ConcurrentDictionary<StreamId, long> known)
     {
         Pending.Add(pending);
         foreach (var signed in pending.Request.Events)
@@ -59,15 +60,15 @@ internal sealed class GroupPlan
         var i = 0;
         foreach (var pending in Pending)
         {
-            foreach (var signed in pending.Request.Events)
+            for (var e = 0; e < pending.Events.Length; e++)
             {
-                var statement = signed.Statement;
+                var statement = pending.Request.Events[e].Statement;
                 ids[i] = statement.Id.Value;
                 types[i] = statement.Type;
-                data[i] = System.Text.Encoding.UTF8.GetString(statement.Data.Span);
-                headers[i] = EventHeaders.Write(signed);
+                data[i] = pending.Events[e].Data;
+                headers[i] = pending.Events[e].Headers;
                 correlations[i] = pending.Request.Correlations?.GetValueOrDefault(statement.Stream);
-                causations[i] = statement.Cause?.ToString();
+                causations[i] = pending.Events[e].Causation;
                 dotnetTypes[i] = EventCodec.DotnetTypeOf(statement.Type);
                 i++;
             }
@@ -108,7 +109,7 @@ internal sealed class GroupPlan
         return recorded;
     }
 
-    public void Remember(Dictionary<StreamId, long> known)
+    public void Remember(ConcurrentDictionary<StreamId, long> known)
     {
         foreach (var (stream, next) in _next)
         {

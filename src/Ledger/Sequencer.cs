@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Threading.Channels;
 using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Ports;
@@ -13,8 +14,10 @@ namespace MeshLedger.Ledger;
 /// them, and what a sequencer assumed wrongly about a stream comes back as that stream's true version.
 /// </summary>
 /// <remarks>
-/// <c>_versions</c> is read and written by the loop alone. A request is answered once: appended, in conflict, or failed
-/// with the database's error. While the database is away the loop tries again, for requests are safe to repeat.
+/// Two groups may be under way at once, never with a stream in common: while the database makes one durable, the other is
+/// sent and read. A group alone reads and writes its streams' entries in <c>_versions</c>. A request is answered once:
+/// appended, in conflict, or failed with the database's error. While the database is away a group is tried again, for
+/// requests are safe to repeat.
 /// </remarks>
 internal sealed class Sequencer : IAsyncDisposable
 {
@@ -29,7 +32,7 @@ internal sealed class Sequencer : IAsyncDisposable
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly CancellationTokenSource _stopping = new();
-    private readonly Dictionary<StreamId, long> _versions = [];
+    private readonly ConcurrentDictionary<StreamId, long> _versions = new();
     private readonly Channel<Pending> _waiting =
         Channel.CreateBounded<Pending>(new BoundedChannelOptions(20_000) { SingleReader = true });
 
@@ -46,7 +49,8 @@ internal sealed class Sequencer : IAsyncDisposable
 
     public async Task<AppendOutcome> AppendAsync(AppendRequest request, CancellationToken cancellationToken)
     {
-        var pending = new Pending(request);
+        // What takes time is done here, by each caller for itself.
+        var pending = new Pending(request, request.Events.Select(PreparedEvent.Of).ToArray());
         await _waiting.Writer.WriteAsync(pending, cancellationToken);
         return await pending.Answer.Task.WaitAsync(cancellationToken);
     }
@@ -61,34 +65,72 @@ internal sealed class Sequencer : IAsyncDisposable
 
     private async Task RunAsync()
     {
-        var group = new List<Pending>();
+        var underWay = Task.CompletedTask;
+        var streams = new HashSet<StreamId>();
         try
         {
             while (await _waiting.Reader.WaitToReadAsync(_stopping.Token))
             {
-                group.Clear();
-                // Half of what waits: while the database works on it, the other half's authors need not wait for them.
-                var most = Math.Max(SmallGroup, (_waiting.Reader.Count + 1) / 2);
-                var (events, bytes) = (0, 0L);
-                while (group.Count < most && events < MaxEvents && bytes < MaxBytes
-                    && _waiting.Reader.TryRead(out var pending))
+                var group = Take();
+                var touched = group
+                    .SelectMany(pending => pending.Request.Events.Select(signed => signed.Statement.Stream))
+                    .Concat(group.SelectMany(pending => pending.Request.Expected.Keys))
+                    .ToHashSet();
+                var before = underWay;
+                if (streams.Overlaps(touched))
                 {
-                    group.Add(pending);
-                    events += pending.Request.Events.Count;
-                    bytes += pending.Request.Events.Sum(signed => (long)signed.Statement.Canonical.Length);
+                    await before;
                 }
 
-                await AppendGroupAsync(group);
+                var mine = AppendGroupOrFailAsync(group);
+                await before;
+                (underWay, streams) = (mine, touched);
             }
         }
         catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
         {
-            Fail(group, new OperationCanceledException("The sequencer has stopped; the append may have been made."));
+            // What waits is told below.
         }
 
+        await underWay;
         while (_waiting.Reader.TryRead(out var rest))
         {
             rest.Answer.TrySetException(new OperationCanceledException("The sequencer has stopped."));
+        }
+    }
+
+    private List<Pending> Take()
+    {
+        // Half of what waits: while the database works on it, the other half's authors need not wait for them.
+        var most = Math.Max(SmallGroup, (_waiting.Reader.Count + 1) / 2);
+        var group = new List<Pending>();
+        var (events, bytes) = (0, 0L);
+        while (group.Count < most && events < MaxEvents && bytes < MaxBytes && _waiting.Reader.TryRead(out var pending))
+        {
+            group.Add(pending);
+            events += pending.Request.Events.Count;
+            bytes += pending.Request.Events.Sum(signed => (long)signed.Statement.Canonical.Length);
+        }
+
+        return group;
+    }
+
+    private async Task AppendGroupOrFailAsync(List<Pending> group)
+    {
+        var all = group.ToArray();
+        try
+        {
+            await AppendGroupAsync(group);
+        }
+        catch (OperationCanceledException)
+        {
+            Fail(all, new OperationCanceledException("The sequencer has stopped; the append may have been made."));
+        }
+        catch (Exception exception)
+        {
+            // Whoever asked is told; the loop goes on for the others.
+            _versions.Clear();
+            Fail(all, exception);
         }
     }
 
@@ -208,7 +250,7 @@ internal sealed class Sequencer : IAsyncDisposable
                 {
                     // What this process remembers may be old, or the append may have been made before: ask.
                     pending.Confirmed = true;
-                    _versions.Remove(conflict);
+                    _versions.TryRemove(conflict, out _);
                     plan.Add(pending, _versions);
                 }
 
@@ -354,7 +396,7 @@ internal sealed class Sequencer : IAsyncDisposable
         _ => false,
     };
 
-    private static void Fail(List<Pending> group, Exception exception)
+    private static void Fail(IEnumerable<Pending> group, Exception exception)
     {
         foreach (var pending in group)
         {
@@ -366,9 +408,12 @@ internal sealed class Sequencer : IAsyncDisposable
         new NpgsqlParameter<T[]> { TypedValue = values, NpgsqlDbType = NpgsqlDbType.Array | type };
 
     /// <summary>A request and its answer to come.</summary>
-    internal sealed class Pending(AppendRequest request)
+    internal sealed class Pending(AppendRequest request, PreparedEvent[] events)
     {
         public AppendRequest Request { get; } = request;
+
+        /// <summary>The request's events as the database takes them.</summary>
+        public PreparedEvent[] Events { get; } = events;
 
         public TaskCompletionSource<AppendOutcome> Answer { get; } =
             new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -376,4 +421,13 @@ internal sealed class Sequencer : IAsyncDisposable
         /// <summary>The database has been asked since a conflict was first suspected.</summary>
         public bool Confirmed { get; set; }
     }
+}
+
+/// <summary>What is sent of an event beside its stream and version.</summary>
+internal readonly record struct PreparedEvent(string Data, string Headers, string? Causation)
+{
+    public static PreparedEvent Of(SignedEvent signed) => new(
+        System.Text.Encoding.UTF8.GetString(signed.Statement.Data.Span),
+        EventHeaders.Write(signed),
+        signed.Statement.Cause?.ToString());
 }

@@ -11,7 +11,11 @@ using MeshLedger.Domain.Workers;
 namespace MeshLedger.Domain.Events;
 
 /// <summary>One kind of event: its wire name, its CLR type, how its body is written.</summary>
-public sealed record EventKind(string Type, Type ClrType, JsonTypeInfo Json);
+public sealed record EventKind(string Type, Type ClrType, JsonTypeInfo Json)
+{
+    /// <summary>The CLR name and assembly, as readers that go by them want it.</summary>
+    public string DotnetType { get; } = $"{ClrType.FullName}, {ClrType.Assembly.GetName().Name}";
+}
 
 /// <summary>
 /// The explicit list of all kinds of events; nobody else turns an event into bytes or back. A wire name never changes
@@ -70,7 +74,7 @@ public static class EventCodec
 
     /// <summary>What a store writes into <c>mt_dotnet_type</c> for a wire name: the CLR name and assembly.</summary>
     public static string DotnetTypeOf(string type) =>
-        ByType.TryGetValue(type, out var kind) ? $"{kind.ClrType.FullName}, {kind.ClrType.Assembly.GetName().Name}" : "";
+        ByType.TryGetValue(type, out var kind) ? kind.DotnetType : "";
 
     /// <summary>The statement that <paramref name="by"/> signs to say <paramref name="body"/>.</summary>
     /// <exception cref="FormatException">The body holds what no event can, such as U+0000; says what.</exception>
