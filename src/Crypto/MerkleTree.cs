@@ -54,7 +54,10 @@ public static class MerkleTree
     }
 
     /// <summary>The audit paths of all leaves, each inner node hashed once.</summary>
-    public static Digest[][] InclusionPaths(ReadOnlySpan<Digest> leaves)
+    public static Digest[][] InclusionPaths(ReadOnlySpan<Digest> leaves) => InclusionPaths(leaves, out _);
+
+    /// <summary>The audit paths of all leaves and the root that they lead to, each inner node hashed once.</summary>
+    public static Digest[][] InclusionPaths(ReadOnlySpan<Digest> leaves, out Digest root)
     {
         var paths = new List<Digest>[leaves.Length];
         for (var i = 0; i < paths.Length; i++)
@@ -62,11 +65,7 @@ public static class MerkleTree
             paths[i] = [];
         }
 
-        if (!leaves.IsEmpty)
-        {
-            Collect(leaves, paths);
-        }
-
+        root = leaves.IsEmpty ? Root(leaves) : Collect(leaves, paths);
         return Array.ConvertAll(paths, path => path.ToArray());
     }
 

@@ -44,13 +44,10 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
             return new AppendOutcome.Appended([], Before: false);
         }
 
-        foreach (var signed in request.Events)
+        if (_verifier.FirstBad(request.Events) is { } bad)
         {
-            if (!signed.Verify(_verifier))
-            {
-                return new AppendOutcome.Rejected(new Refusal(
-                    "BAD_SIGNATURE", $"event {signed.Statement.Id} is not signed by {signed.Statement.By}"));
-            }
+            return new AppendOutcome.Rejected(new Refusal(
+                "BAD_SIGNATURE", $"event {bad.Statement.Id} is not signed by {bad.Statement.By}"));
         }
 
         return await _sequencer.AppendAsync(request, cancellationToken);

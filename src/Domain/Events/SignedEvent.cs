@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using MeshLedger.Crypto;
 
 namespace MeshLedger.Domain.Events;
@@ -93,44 +92,6 @@ public sealed class SignedEvent
         return proof.Size is < 2 or > MaxBatch
             ? null
             : MerkleTree.RootFromPath(Digest, proof.Index, proof.Size, [.. proof.Path]);
-    }
-}
-
-/// <summary>
-/// Remembers which (author, root, signature) verified, so that the events of one batch cost one Ed25519 verification.
-/// Holds at most <paramref name="capacity"/> batches and starts over when full. Safe for concurrent use.
-/// </summary>
-public sealed class BatchVerifier(int capacity = 65_536)
-{
-    private readonly ConcurrentDictionary<(Did By, Digest Root, Digest Signature), byte> _verified = new();
-    private int _count;
-    private long _total;
-
-    /// <summary>How many signatures were verified and found good.</summary>
-    public long Verified => Interlocked.Read(ref _total);
-
-    internal bool Verify(Did by, Digest root, ReadOnlyMemory<byte> signature)
-    {
-        var known = (by, root, Digest.OfBytes(signature.Span));
-        if (_verified.ContainsKey(known))
-        {
-            return true;
-        }
-
-        if (!Ed25519.Verify(by, SignedEvent.Message(root), signature.Span))
-        {
-            return false;
-        }
-
-        Interlocked.Increment(ref _total);
-        if (Interlocked.Increment(ref _count) > capacity)
-        {
-            _verified.Clear();
-            _count = 0;
-        }
-
-        _verified.TryAdd(known, 0);
-        return true;
     }
 }
 

@@ -113,6 +113,27 @@ public sealed class SignedEventTests
     }
 
     [Fact]
+    public void The_first_bad_event_among_many_is_named_whole_batches_or_not()
+    {
+        for (var size = 1; size <= 9; size++)
+        {
+            var batch = Batch(size);
+            SignedEvent[] all = [.. Batch(3), .. batch, .. Batch(1)];
+            Assert.Null(new BatchVerifier().FirstBad(all));
+            Assert.Null(new BatchVerifier().FirstBad([.. batch.Reverse()]));
+            Assert.Null(new BatchVerifier().FirstBad([.. batch.Skip(1)]));
+            for (var i = 0; i < size; i++)
+            {
+                var bad = With(batch[i], batch[i].Proof is { } proof ? proof with { Path = [Digest.OfBytes([])] } : new BatchProof(0, 2, []));
+                SignedEvent[] spoilt = [.. batch[..i], bad, .. batch[(i + 1)..]];
+                Assert.Same(bad, new BatchVerifier().FirstBad(spoilt));
+                var forged = new SignedEvent(batch[i].Statement, new byte[64], batch[i].Proof);
+                Assert.Same(forged, new BatchVerifier().FirstBad([.. batch[..i], forged, .. batch[(i + 1)..]]));
+            }
+        }
+    }
+
+    [Fact]
     public void A_batch_is_one_author_s_and_neither_empty_nor_too_large()
     {
         var statement = Batch(1)[0].Statement;
