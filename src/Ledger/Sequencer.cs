@@ -71,6 +71,12 @@ internal sealed class Sequencer : IAsyncDisposable
         {
             while (await _waiting.Reader.WaitToReadAsync(_stopping.Token))
             {
+                if (_waiting.Reader.Count < SmallGroup)
+                {
+                    // Too few to be worth a commit of their own while another one is made.
+                    await underWay;
+                }
+
                 var group = Take();
                 var touched = group
                     .SelectMany(pending => pending.Request.Events.Select(signed => signed.Statement.Stream))
