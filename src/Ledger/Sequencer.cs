@@ -397,7 +397,10 @@ internal sealed class Sequencer : IAsyncDisposable
     {
         PostgresException postgres => postgres.IsTransient || postgres.SqlState is
             PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.CannotConnectNow
-            or PostgresErrorCodes.TooManyConnections or PostgresErrorCodes.DiskFull,
+            or PostgresErrorCodes.TooManyConnections or PostgresErrorCodes.DiskFull
+
+            // Nobody cancels an append: a cancellation that was meant for another command of the connection came late.
+            or PostgresErrorCodes.QueryCanceled,
         NpgsqlException or IOException or TimeoutException => true,
         _ => false,
     };

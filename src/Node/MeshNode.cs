@@ -49,7 +49,7 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
     }
 
     /// <summary>Completes, with the exception, if the node finds history that no rule allows: it must stop then.</summary>
-    public Task Failure => _following;
+    public Task Failure => Task.WhenAny(_following, _treasury.Completion).Unwrap();
 
     /// <summary>Joins the ledger and takes up what has not ended. Returns once the node works.</summary>
     public async Task StartAsync(CancellationToken cancellationToken)
@@ -288,7 +288,7 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
             {
                 return;
             }
-            catch (Exception exception) when (exception is System.Data.Common.DbException or IOException)
+            catch (Exception exception) when (exception is System.Data.Common.DbException or IOException or TimeoutException)
             {
                 Log.PresenceFailed(_log, exception.Message);
             }

@@ -40,6 +40,9 @@ internal sealed class Treasury : IAsyncDisposable
         _loop = Task.Run(RunAsync);
     }
 
+    /// <summary>Ends when the treasury stops; fails if it met history that no rule allows.</summary>
+    public Task Completion => _loop;
+
     internal IEventStore Store { get; }
 
     internal IAuthority Authority { get; }
@@ -83,7 +86,7 @@ internal sealed class Treasury : IAsyncDisposable
     {
         _waiting.Writer.TryComplete();
         await _stopping.CancelAsync();
-        await _loop;
+        await _loop.ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
         _stopping.Dispose();
     }
 
@@ -107,15 +110,18 @@ internal sealed class Treasury : IAsyncDisposable
         {
             // What waits is told below; whoever submitted it asks again at the next start.
         }
-
-        while (_waiting.Reader.TryRead(out var rest))
+        finally
         {
-            round.Add(rest);
-        }
+            _waiting.Writer.TryComplete();
+            while (_waiting.Reader.TryRead(out var rest))
+            {
+                round.Add(rest);
+            }
 
-        foreach (var item in round)
-        {
-            item.Fail(new OperationCanceledException("The node is stopping."));
+            foreach (var item in round)
+            {
+                item.Fail(new OperationCanceledException("The node is stopping."));
+            }
         }
     }
 
@@ -128,8 +134,15 @@ internal sealed class Treasury : IAsyncDisposable
             {
                 await TryRoundAsync(items);
             }
-            catch (Exception exception) when (exception is not OperationCanceledException and not InvalidHistoryException)
+            catch (InvalidHistoryException exception)
             {
+                // The node must not go on; those who wait are told why.
+                items.ForEach(item => item.Fail(exception));
+                throw;
+            }
+            catch (Exception exception) when (!_stopping.IsCancellationRequested)
+            {
+                // Whatever it was, it is this round's: who waits asks again, and the next round begins afresh.
                 Log.RoundFailed(_log, exception.Message);
                 _accounts.Clear();
                 items.ForEach(item => item.Fail(exception));

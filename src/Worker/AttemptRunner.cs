@@ -34,6 +34,16 @@ internal sealed class AttemptRunner(
         var startedAt = clock.GetUtcNow();
         var began = clock.GetTimestamp();
         var result = await ExecuteAsync(assigned, handler, progress, stopping);
+        IReadOnlyList<ReceiptOutput> outputs = [];
+        try
+        {
+            outputs = await KeepAsync(result.Outputs, stopping);
+        }
+        catch (IOException exception)
+        {
+            result = Failure("OUTPUT_NOT_KEPT", $"The outputs could not be kept: {exception.Message}", recoverable: true);
+        }
+
         var receipt = new Receipt
         {
             Error = result.Error is { } error
@@ -43,7 +53,7 @@ internal sealed class AttemptRunner(
             KernelSha256 = result.KernelSha256,
             Program = result.Program,
             ExitCode = result.ExitCode,
-            Outputs = ValueList.From(await KeepAsync(result.Outputs, stopping)),
+            Outputs = ValueList.From(outputs),
             StartedAt = startedAt,
             FinishedAt = clock.GetUtcNow(),
             DurationUs = (long)clock.GetElapsedTime(began).TotalMicroseconds,
@@ -87,7 +97,7 @@ internal sealed class AttemptRunner(
         {
             return Failure("TIMEOUT", $"Job exceeded timeout of {seconds} s", recoverable: true);
         }
-        catch (Exception exception) when (exception is not OperationCanceledException)
+        catch (Exception exception) when (!stopping.IsCancellationRequested)
         {
             // Whatever an operation trips over is this attempt's failure, not the worker's.
             return Failure("EXECUTION_ERROR", $"{operation} failed: {exception.Message}", recoverable: true);

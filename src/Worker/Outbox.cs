@@ -70,7 +70,7 @@ internal sealed class Outbox(IWorkerGateway gateway, EventAuthor author, TimePro
 
                 return;
             }
-            catch (Exception exception) when (exception is not OperationCanceledException)
+            catch (Exception exception) when (!stopping.IsCancellationRequested)
             {
                 Log.ReportPostponed(log, delay.TotalMilliseconds, exception.Message);
                 await Task.Delay(delay, clock, stopping);

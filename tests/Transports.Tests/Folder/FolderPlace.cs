@@ -221,3 +221,11 @@ public sealed class FolderComplianceByPolling : TransportCompliance
             options.GracePeriod = TimeSpan.FromMilliseconds(20);
         });
 }
+
+/// <summary>With a real node, worker and ledger behind it.</summary>
+public sealed class FolderComplianceWithARealNode : TransportCompliance
+{
+    protected override IIntakeUnderTest CreateIntake() => RealNodeIntake.Start();
+
+    protected override ITransportHarness CreateHarness(IIntakeUnderTest node) => new FolderHarness(node);
+}
