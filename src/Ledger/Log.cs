@@ -17,4 +17,10 @@ internal static partial class Log
 
     [LoggerMessage(1003, LogLevel.Information, "Private PostgreSQL {Action} in {Directory}.")]
     public static partial void PrivatePostgres(ILogger log, string action, string directory);
+
+    [LoggerMessage(1004, LogLevel.Warning, "The private PostgreSQL in {Directory} is gone; starting it again.")]
+    public static partial void PrivatePostgresGone(ILogger log, string directory);
+
+    [LoggerMessage(1005, LogLevel.Error, "The private PostgreSQL does not start again; trying on. {Reason}")]
+    public static partial void PrivatePostgresFailed(ILogger log, string reason);
 }

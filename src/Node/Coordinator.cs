@@ -26,6 +26,7 @@ internal sealed class Coordinator : IAsyncDisposable
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly OpenJobs _jobs;
+    private readonly TaskCompletionSource _broken = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _stopping = new();
     private readonly Task _timing;
     private volatile IReadOnlySet<Did> _liveNodes = new HashSet<Did>();
@@ -67,6 +68,9 @@ internal sealed class Coordinator : IAsyncDisposable
 
         _jobs.Due.Add(job, _clock.GetUtcNow());
     }
+
+    /// <summary>Fails when a decision met history that no rule allows; never ends otherwise.</summary>
+    public Task Broken => _broken.Task;
 
     /// <summary>Judges and appends what one worker said about one job; an answer an event.</summary>
     public async Task<Refusal?[]> ReportAsync(
@@ -281,7 +285,12 @@ internal sealed class Coordinator : IAsyncDisposable
         {
             // As above.
         }
-        catch (Exception exception) when (exception is not InvalidHistoryException)
+        catch (InvalidHistoryException exception)
+        {
+            Log.BrokenHistory(_log, exception.Message);
+            _broken.TrySetException(exception);
+        }
+        catch (Exception exception) when (!_stopping.IsCancellationRequested)
         {
             Log.DecisionFailed(_log, entry.Id.ToString(), exception.Message);
             _jobs.Due.Add(entry.Id, _clock.GetUtcNow().AddSeconds(1));

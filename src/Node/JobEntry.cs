@@ -54,15 +54,18 @@ internal sealed class JobEntry(JobId id)
             var fact = EventFact.Of(recorded.Statement);
             if (JobRules.Check(_state, fact, authority) is { } refusal)
             {
-                throw new InvalidHistoryException(
-                    $"Event {recorded.Statement.Type} of job {Id} at position {recorded.Position} should never have been "
-                    + $"written: {refusal}. Run: meshledger audit");
+                throw NeverWritten(recorded, refusal);
             }
 
             state = _state = Job.Evolve(_state, fact);
             return AdvanceResult.Applied;
         }
     }
+
+    /// <summary>What stops a node that meets an event which no rule allows.</summary>
+    public static InvalidHistoryException NeverWritten(RecordedEvent recorded, Refusal refusal) => new(
+        $"Event {recorded.Statement.Type} at position {recorded.Position} ({recorded.Statement.Stream} version "
+        + $"{recorded.Version}) should never have been written: {refusal}.");
 
     /// <summary>Replaces the state by one that was folded from the whole stream, if that is newer.</summary>
     public void Reset(JobState? state)

@@ -78,9 +78,7 @@ internal sealed class Membership(
             var (statement, body) = (recorded.Statement, recorded.Statement.Body);
             if (registry.Check(statement, body, recorded.Version) is { } refusal)
             {
-                throw new InvalidHistoryException(
-                    $"Event {statement.Type} at position {recorded.Position} should never have been written: {refusal}. "
-                    + "Run: meshledger audit");
+                throw JobEntry.NeverWritten(recorded, refusal);
             }
 
             registry.Apply(statement, body);

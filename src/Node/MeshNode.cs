@@ -49,7 +49,7 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
     }
 
     /// <summary>Completes, with the exception, if the node finds history that no rule allows: it must stop then.</summary>
-    public Task Failure => Task.WhenAny(_following, _treasury.Completion).Unwrap();
+    public Task Failure => Task.WhenAny(_following, _treasury.Completion, _coordinator.Broken).Unwrap();
 
     /// <summary>Joins the ledger and takes up what has not ended. Returns once the node works.</summary>
     public async Task StartAsync(CancellationToken cancellationToken)
@@ -251,6 +251,12 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
     private void Take(RecordedEvent recorded)
     {
         var (statement, body) = (recorded.Statement, recorded.Statement.Body);
+        if (body is Domain.Accounts.AccountEvent && !_registry.IsNode(statement.By))
+        {
+            throw JobEntry.NeverWritten(
+                recorded, new Refusal("NOT_A_NODE", $"only an admitted node moves mana, not {statement.By}"));
+        }
+
         if (body is not (NodeEvent or Domain.Workers.WorkerEvent))
         {
             return;
@@ -258,9 +264,7 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
 
         if (_registry.Check(statement, body, recorded.Version) is { } refusal)
         {
-            throw new InvalidHistoryException(
-                $"Event {statement.Type} at position {recorded.Position} should never have been written: {refusal}. "
-                + "Run: meshledger audit");
+            throw JobEntry.NeverWritten(recorded, refusal);
         }
 
         _registry.Apply(statement, body);

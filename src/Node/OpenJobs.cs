@@ -176,11 +176,25 @@ internal sealed class OpenJobs(
         JobState? state = null;
         foreach (var recorded in await store.LoadAsync(StreamId.OfJob(job), cancellationToken))
         {
-            state = Job.Evolve(state, EventFact.Of(recorded.Statement));
-            if (recorded.Statement.Body is JobEvent.BidPlaced bid && registry.Registration(bid.Registration) is null)
+            var statement = recorded.Statement;
+            if (statement.Body is JobEvent.BidPlaced bid && registry.Registration(bid.Registration) is null)
             {
-                await LearnWorkerAsync(recorded.Statement.By, cancellationToken);
+                await LearnWorkerAsync(statement.By, cancellationToken);
             }
+
+            // A signature says who wrote an event, not that it may stand here: who can write the database could have
+            // put it there.
+            var fact = EventFact.Of(statement);
+            var refusal = JobRules.Check(state, fact, registry)
+                ?? (statement.Body is JobEvent.Submitted submitted
+                    ? JobSubmission.Check(submitted, statement.By, statement.Stream)
+                    : null);
+            if (refusal is not null)
+            {
+                throw JobEntry.NeverWritten(recorded, refusal);
+            }
+
+            state = Job.Evolve(state, fact);
         }
 
         return state;

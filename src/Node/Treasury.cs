@@ -236,6 +236,11 @@ internal sealed class Treasury : IAsyncDisposable
             state = AccountState.None;
             foreach (var recorded in await Store.LoadAsync(StreamId.OfAccount(owner), _stopping.Token))
             {
+                if (Account.Check(state, EventFact.Of(recorded.Statement), Authority) is { } refusal)
+                {
+                    throw JobEntry.NeverWritten(recorded, refusal);
+                }
+
                 state = Account.Evolve(state, recorded.Statement.Body);
             }
 

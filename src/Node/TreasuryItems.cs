@@ -96,7 +96,8 @@ internal sealed class SubmitItem(JobId job, JobEvent.Submitted body) : TreasuryI
         if (body.Terms.IdempotencyKey is { } key)
         {
             events = await treasury.Store.LoadAsync(StreamId.OfKey(key), treasury.Stopping);
-            if (events.Count > 0 && events[0].Statement.Body is NodeEvent.IdempotencyKeyClaimed claimed)
+            if (events.Count > 0 && events[0].Statement.Body is NodeEvent.IdempotencyKeyClaimed claimed
+                && treasury.Authority.IsNode(events[0].Statement.By))
             {
                 Answer.TrySetResult((new Submission.Duplicate(claimed.JobId), []));
             }

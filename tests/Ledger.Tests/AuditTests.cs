@@ -52,6 +52,7 @@ public sealed class AuditTests : IAsyncLifetime
         { "UPDATE mt_streams SET version = version + 1 WHERE id = 'job-job-00000003'", "wrong_stream" },
         { "UPDATE mt_streams SET type = 'account' WHERE id = 'job-job-00000003'", "wrong_stream" },
         { "INSERT INTO mt_streams (id, type, version) VALUES ('job-forged-job', 'job', 1)", "wrong_stream" },
+        { "UPDATE mt_streams SET is_archived = true WHERE id = 'job-job-00000003'", "wrong_stream" },
         { "UPDATE mt_events SET is_archived = true WHERE seq_id = 30", "wrong_layout" },
         { "UPDATE mt_events SET mt_dotnet_type = NULL WHERE seq_id = 30", "wrong_layout" },
         { "DELETE FROM ml_event_ids WHERE position = 30", "wrong_event_id" },

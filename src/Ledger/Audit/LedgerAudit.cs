@@ -107,7 +107,8 @@ public static class LedgerAudit
         NpgsqlConnection connection, LedgerFold fold, Action<AuditFault> report, CancellationToken cancellationToken)
     {
         var versions = fold.Streams.ToDictionary(stream => stream.Stream, stream => stream.Version);
-        await using var command = new NpgsqlCommand("SELECT id, version, type FROM mt_streams", connection);
+        await using var command = new NpgsqlCommand("SELECT id, version, type, is_archived IS NOT FALSE OR tenant_id IS DISTINCT FROM '*DEFAULT*' FROM mt_streams",
+            connection);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
         {
@@ -121,6 +122,12 @@ public static class LedgerAudit
             {
                 report(new AuditFault(
                     "wrong_stream", id, actual, 0, $"the stream's row says version {version}, its events end at {actual}"));
+            }
+
+            if (reader.GetBoolean(3))
+            {
+                report(new AuditFault(
+                    "wrong_stream", id, version, 0, "the stream's row is archived, or of another tenant"));
             }
 
             if (!StreamId.TryParse(id, out var stream) || stream.Kind != kind)

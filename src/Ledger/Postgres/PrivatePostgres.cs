@@ -16,12 +16,15 @@ public sealed class PrivatePostgres : IAsyncDisposable
 {
     private const string DatabaseUser = "meshledger";
     private const int SocketPathLimit = 107;
+    private static readonly TimeSpan WatchInterval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(120);
 
     private readonly PostgresPrograms _programs;
     private readonly string _directory;
     private readonly ILogger _log;
     private readonly FileStream? _lock;
+    private readonly CancellationTokenSource _stopping = new();
+    private Task _watching = Task.CompletedTask;
 
     private PrivatePostgres(PostgresPrograms programs, string directory, ILogger log, FileStream? held)
     {
@@ -59,6 +62,7 @@ public sealed class PrivatePostgres : IAsyncDisposable
         try
         {
             await postgres.StartAsync(cancellationToken);
+            postgres._watching = Task.Run(postgres.WatchAsync, CancellationToken.None);
             return postgres;
         }
         catch
@@ -78,6 +82,9 @@ public sealed class PrivatePostgres : IAsyncDisposable
     /// <summary>Stops the database, letting what is committed be committed.</summary>
     public async ValueTask DisposeAsync()
     {
+        await _stopping.CancelAsync();
+        await _watching;
+        _stopping.Dispose();
         await _programs.RunAsync("pg_ctl", ["-D", Cluster, "-m", "fast", "-w", "-t", "60", "stop"], CancellationToken.None);
         Log.PrivatePostgres(_log, "stopped", _directory);
         if (_lock is not null)
@@ -149,6 +156,50 @@ public sealed class PrivatePostgres : IAsyncDisposable
         }
 
         Log.PrivatePostgres(_log, "started", _directory);
+    }
+
+    /// <summary>Starts the server again when its process is gone: killed, or out of memory.</summary>
+    private async Task WatchAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                await Task.Delay(WatchInterval, _stopping.Token);
+                if (IsRunning())
+                {
+                    continue;
+                }
+
+                Log.PrivatePostgresGone(_log, _directory);
+                try
+                {
+                    await StartAsync(_stopping.Token);
+                }
+                catch (InvalidOperationException exception)
+                {
+                    Log.PrivatePostgresFailed(_log, exception.Message);
+                }
+            }
+        }
+        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+        {
+            // The node stops, and the server with it.
+        }
+    }
+
+    /// <summary>True if the process that the cluster's pid file names is there.</summary>
+    private bool IsRunning()
+    {
+        try
+        {
+            var first = File.ReadLines(Path.Combine(Cluster, "postmaster.pid")).FirstOrDefault();
+            return int.TryParse(first, CultureInfo.InvariantCulture, out var pid) && Directory.Exists($"/proc/{pid}");
+        }
+        catch (IOException)
+        {
+            return false;
+        }
     }
 
     private async Task InitialiseAsync(CancellationToken cancellationToken)

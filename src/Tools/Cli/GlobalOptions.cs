@@ -15,9 +15,13 @@ internal static class GlobalOptions
 
     public static Option<string?> Postgres { get; } = new("--postgres")
     {
-        Description = "Connection string of a PostgreSQL server to use instead of the node's private one.",
+        Description = "Connection string of a PostgreSQL server to use instead of the node's private one "
+            + "(default: MESHLEDGER_POSTGRES, where a password is not seen by other users).",
         HelpName = "CONNECTION",
         Recursive = true,
+        DefaultValueFactory = _ => Environment.GetEnvironmentVariable("MESHLEDGER_POSTGRES") is { Length: > 0 } given
+            ? given
+            : null,
     };
 
     public static Option<OutputFormat> Output { get; } = new("--output")
