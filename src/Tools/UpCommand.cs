@@ -55,6 +55,11 @@ internal static class UpCommand
         Description = "Find new files by polling alone.",
     };
 
+    private static readonly Option<bool> NoAdmit = new("--no-admit")
+    {
+        Description = "Admit no other node. Otherwise who can write the database can join as a node.",
+    };
+
     public static Command Create() => new Verb(
         "up", "Start a node: its database, its folder and its worker. Ctrl-C stops all of it in order.",
         "meshledger up",
@@ -62,7 +67,7 @@ internal static class UpCommand
         "meshledger up --postgres 'Host=db;Username=mesh;Database=mesh' --no-worker")
     {
         Folder, Name, NoWorker, Concurrency, WorkerId, Pools, Capabilities, Features, Labels, Privileged,
-        ImageDirectories, BasePrice, NoInotify,
+        ImageDirectories, BasePrice, NoInotify, NoAdmit,
     }.Does(RunAsync);
 
     private static async Task<int> RunAsync(Call call)
@@ -77,6 +82,7 @@ internal static class UpCommand
             Worker = call.Get(NoWorker) ? null : Worker(call, name),
             ImageDirectories = [.. (call.Get(ImageDirectories) ?? []).Select(Path.GetFullPath)],
             UseInotify = !call.Get(NoInotify),
+            AdmitNodes = !call.Get(NoAdmit),
         };
         using var logs = new StderrLog(json: !call.Output.IsText, LogLevel.Information, TimeProvider.System);
         try

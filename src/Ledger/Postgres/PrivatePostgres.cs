@@ -188,13 +188,20 @@ public sealed class PrivatePostgres : IAsyncDisposable
         }
     }
 
-    /// <summary>True if the process that the cluster's pid file names is there.</summary>
+    /// <summary>True if the process that the cluster's pid file names is there, and is not a mere entry that nobody has
+    /// reaped yet.</summary>
     private bool IsRunning()
     {
         try
         {
             var first = File.ReadLines(Path.Combine(Cluster, "postmaster.pid")).FirstOrDefault();
-            return int.TryParse(first, CultureInfo.InvariantCulture, out var pid) && Directory.Exists($"/proc/{pid}");
+            if (!int.TryParse(first, CultureInfo.InvariantCulture, out var pid))
+            {
+                return false;
+            }
+
+            var stat = File.ReadAllText($"/proc/{pid}/stat");
+            return stat[(stat.LastIndexOf(')') + 1)..].TrimStart()[0] is not ('Z' or 'X');
         }
         catch (IOException)
         {

@@ -29,6 +29,9 @@ internal sealed record NodeHostOptions
     public WorkerOptions? Worker { get; init; }
     public IReadOnlyList<string> ImageDirectories { get; init; } = [];
     public bool UseInotify { get; init; } = true;
+
+    /// <summary>Whether nodes that join the ledger are admitted.</summary>
+    public bool AdmitNodes { get; init; } = true;
 }
 
 /// <summary>Puts a node together, runs it until it is asked to stop, and takes it apart in order.</summary>
@@ -56,7 +59,7 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
         var keys = new NodeKeys(
             SigningKey.LoadOrCreate(data.KeyFile("node")), SigningKey.LoadOrCreate(data.KeyFile("submitter")));
         await using var node = new MeshNode(
-            store, new PostgresPresence(database), keys, new NodeOptions { Name = options.Name }, clock,
+            store, new PostgresPresence(database), keys, new NodeOptions { Name = options.Name, AdmitNodes = options.AdmitNodes }, clock,
             logs.CreateLogger<MeshNode>());
         await node.StartAsync(stop);
         await using var machines = options.Worker is null ? null : FindMachines();
