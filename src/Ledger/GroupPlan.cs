@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using MeshLedger.Domain.Events;
 using Npgsql;
 using NpgsqlTypes;
@@ -21,10 +20,10 @@ internal sealed class GroupPlan
     public bool Touched(StreamId stream) => _next.ContainsKey(stream);
 
     /// <summary>The version at which a stream stands after the requests so far.</summary>
-    public long VersionOf(StreamId stream, ConcurrentDictionary<StreamId, long> known, long otherwise) =>
+    public long VersionOf(StreamId stream, Dictionary<StreamId, long> known, long otherwise) =>
         _next.TryGetValue(stream, out var next) ? next : known.TryGetValue(stream, out var version) ? version : otherwise;
 
-    public void Add(Sequencer.Pending pending, ConcurrentDictionary<StreamId, long> known)
+    public void Add(Sequencer.Pending pending, Dictionary<StreamId, long> known)
     {
         Pending.Add(pending);
         foreach (var signed in pending.Request.Events)
@@ -109,7 +108,7 @@ internal sealed class GroupPlan
         return recorded;
     }
 
-    public void Remember(ConcurrentDictionary<StreamId, long> known)
+    public void Remember(Dictionary<StreamId, long> known)
     {
         foreach (var (stream, next) in _next)
         {

@@ -8,11 +8,8 @@ namespace MeshLedger.Ledger;
 /// </summary>
 internal sealed class RecentEvents(int capacity = 16_384)
 {
-    private const int MaxAhead = 4;
-
     private readonly Lock _lock = new();
     private readonly List<IReadOnlyList<RecordedEvent>> _batches = [];
-    private readonly SortedList<long, IReadOnlyList<RecordedEvent>> _ahead = [];
     private int _count;
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -28,34 +25,19 @@ internal sealed class RecentEvents(int capacity = 16_384)
         }
     }
 
-    /// <summary>Adds what was just appended. Two appends may be told in the other order than they stand in the log; after
-    /// a real hole (another node wrote), what was held is forgotten.</summary>
+    /// <summary>Adds what was just appended. After a hole (another node wrote), what was held is forgotten.</summary>
     public void Add(IReadOnlyList<RecordedEvent> events)
     {
         lock (_lock)
         {
-            _ahead.Add(events[0].Position, events);
-            if (_batches.Count == 0 || _ahead.Count > MaxAhead)
+            if (_batches.Count > 0 && _batches[^1][^1].Position + 1 != events[0].Position)
             {
-                // What lies before the latest batch is another node's, and is read from the database.
-                var latest = _ahead.GetValueAtIndex(_ahead.Count - 1);
-                _ahead.Clear();
                 _batches.Clear();
-                _batches.Add(latest);
-                _count = latest.Count;
+                _count = 0;
             }
 
-            while (_ahead.Count > 0 && _ahead.GetKeyAtIndex(0) <= Last + 1)
-            {
-                var next = _ahead.GetValueAtIndex(0);
-                _ahead.RemoveAt(0);
-                if (next[0].Position == Last + 1)
-                {
-                    _batches.Add(next);
-                    _count += next.Count;
-                }
-            }
-
+            _batches.Add(events);
+            _count += events.Count;
             while (_count > capacity && _batches.Count > 1)
             {
                 _count -= _batches[0].Count;
@@ -91,8 +73,6 @@ internal sealed class RecentEvents(int capacity = 16_384)
             return skip == 0 ? first : first.Skip(skip).ToArray();
         }
     }
-
-    private long Last => _batches[^1][^1].Position;
 
     private void Pulse()
     {

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Threading.Channels;
 using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Ports;
@@ -14,10 +13,8 @@ namespace MeshLedger.Ledger;
 /// them, and what a sequencer assumed wrongly about a stream comes back as that stream's true version.
 /// </summary>
 /// <remarks>
-/// Two groups may be under way at once, never with a stream in common: while the database makes one durable, the other is
-/// sent and read. A group alone reads and writes its streams' entries in <c>_versions</c>. A request is answered once:
-/// appended, in conflict, or failed with the database's error. While the database is away a group is tried again, for
-/// requests are safe to repeat.
+/// <c>_versions</c> is read and written by the loop alone. A request is answered once: appended, in conflict, or failed
+/// with the database's error. While the database is away the loop tries again, for requests are safe to repeat.
 /// </remarks>
 internal sealed class Sequencer : IAsyncDisposable
 {
@@ -32,7 +29,7 @@ internal sealed class Sequencer : IAsyncDisposable
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly CancellationTokenSource _stopping = new();
-    private readonly ConcurrentDictionary<StreamId, long> _versions = new();
+    private readonly Dictionary<StreamId, long> _versions = [];
     private readonly Channel<Pending> _waiting =
         Channel.CreateBounded<Pending>(new BoundedChannelOptions(20_000) { SingleReader = true });
 
@@ -65,32 +62,11 @@ internal sealed class Sequencer : IAsyncDisposable
 
     private async Task RunAsync()
     {
-        var underWay = Task.CompletedTask;
-        var streams = new HashSet<StreamId>();
         try
         {
             while (await _waiting.Reader.WaitToReadAsync(_stopping.Token))
             {
-                if (_waiting.Reader.Count < SmallGroup)
-                {
-                    // Too few to be worth a commit of their own while another one is made.
-                    await underWay;
-                }
-
-                var group = Take();
-                var touched = group
-                    .SelectMany(pending => pending.Request.Events.Select(signed => signed.Statement.Stream))
-                    .Concat(group.SelectMany(pending => pending.Request.Expected.Keys))
-                    .ToHashSet();
-                var before = underWay;
-                if (streams.Overlaps(touched))
-                {
-                    await before;
-                }
-
-                var mine = AppendGroupOrFailAsync(group);
-                await before;
-                (underWay, streams) = (mine, touched);
+                await AppendGroupOrFailAsync(Take());
             }
         }
         catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
@@ -98,7 +74,6 @@ internal sealed class Sequencer : IAsyncDisposable
             // What waits is told below.
         }
 
-        await underWay;
         while (_waiting.Reader.TryRead(out var rest))
         {
             rest.Answer.TrySetException(new OperationCanceledException("The sequencer has stopped."));
@@ -256,7 +231,7 @@ internal sealed class Sequencer : IAsyncDisposable
                 {
                     // What this process remembers may be old, or the append may have been made before: ask.
                     pending.Confirmed = true;
-                    _versions.TryRemove(conflict, out _);
+                    _versions.Remove(conflict);
                     plan.Add(pending, _versions);
                 }
 
