@@ -18,7 +18,7 @@ namespace MeshLedger.Ledger;
 /// </remarks>
 internal sealed class Sequencer : IAsyncDisposable
 {
-    private const int SmallGroup = 4;
+    private const int Handful = 16;
     private const int MaxEvents = 4096;
     private const long MaxBytes = 16 << 20;
     private const int MaxCachedVersions = 200_000;
@@ -82,11 +82,13 @@ internal sealed class Sequencer : IAsyncDisposable
 
     private List<Pending> Take()
     {
-        // Half of what waits: while the database works on it, the other half's authors need not wait for them.
-        var most = Math.Max(SmallGroup, (_waiting.Reader.Count + 1) / 2);
+        // Half of what waits: while the database works on it, the other half's authors need not wait for them. But a
+        // handful goes together, for a commit costs more than the few events in it.
+        var half = (_waiting.Reader.Count + 1) / 2;
         var group = new List<Pending>();
         var (events, bytes) = (0, 0L);
-        while (group.Count < most && events < MaxEvents && bytes < MaxBytes && _waiting.Reader.TryRead(out var pending))
+        while ((group.Count < half || events < Handful) && events < MaxEvents && bytes < MaxBytes
+            && _waiting.Reader.TryRead(out var pending))
         {
             group.Add(pending);
             events += pending.Request.Events.Count;
