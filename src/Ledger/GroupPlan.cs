@@ -15,7 +15,7 @@ internal sealed class GroupPlan
     private readonly List<string> _streamOfEvent = [];
     private readonly List<long> _versionOfEvent = [];
 
-    public List<Sequencer.Pending> Pending { get; } = [];
+    public List<PendingAppend> Pending { get; } = [];
 
     public bool Touched(StreamId stream) => _next.ContainsKey(stream);
 
@@ -23,7 +23,7 @@ internal sealed class GroupPlan
     public long VersionOf(StreamId stream, Dictionary<StreamId, long> known, long otherwise) =>
         _next.TryGetValue(stream, out var next) ? next : known.TryGetValue(stream, out var version) ? version : otherwise;
 
-    public void Add(Sequencer.Pending pending, Dictionary<StreamId, long> known)
+    public void Add(PendingAppend pending, Dictionary<StreamId, long> known)
     {
         Pending.Add(pending);
         foreach (var signed in pending.Request.Events)

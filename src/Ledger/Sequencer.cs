@@ -30,8 +30,8 @@ internal sealed class Sequencer : IAsyncDisposable
     private readonly ILogger _log;
     private readonly CancellationTokenSource _stopping = new();
     private readonly Dictionary<StreamId, long> _versions = [];
-    private readonly Channel<Pending> _waiting =
-        Channel.CreateBounded<Pending>(new BoundedChannelOptions(20_000) { SingleReader = true });
+    private readonly Channel<PendingAppend> _waiting =
+        Channel.CreateBounded<PendingAppend>(new BoundedChannelOptions(20_000) { SingleReader = true });
 
     private readonly Task _loop;
 
@@ -47,7 +47,7 @@ internal sealed class Sequencer : IAsyncDisposable
     public async Task<AppendOutcome> AppendAsync(AppendRequest request, CancellationToken cancellationToken)
     {
         // What takes time is done here, by each caller for itself.
-        var pending = new Pending(request, request.Events.Select(PreparedEvent.Of).ToArray());
+        var pending = new PendingAppend(request, request.Events.Select(PreparedEvent.Of).ToArray());
         await _waiting.Writer.WriteAsync(pending, cancellationToken);
         return await pending.Answer.Task.WaitAsync(cancellationToken);
     }
@@ -80,12 +80,12 @@ internal sealed class Sequencer : IAsyncDisposable
         }
     }
 
-    private List<Pending> Take()
+    private List<PendingAppend> Take()
     {
         // Half of what waits: while the database works on it, the other half's authors need not wait for them. But a
         // handful goes together, for a commit costs more than the few events in it.
         var half = (_waiting.Reader.Count + 1) / 2;
-        var group = new List<Pending>();
+        var group = new List<PendingAppend>();
         var (events, bytes) = (0, 0L);
         while ((group.Count < half || events < Handful) && events < MaxEvents && bytes < MaxBytes
             && _waiting.Reader.TryRead(out var pending))
@@ -98,7 +98,7 @@ internal sealed class Sequencer : IAsyncDisposable
         return group;
     }
 
-    private async Task AppendGroupOrFailAsync(List<Pending> group)
+    private async Task AppendGroupOrFailAsync(List<PendingAppend> group)
     {
         var all = group.ToArray();
         try
@@ -118,7 +118,7 @@ internal sealed class Sequencer : IAsyncDisposable
     }
 
     /// <summary>Answers every request of the group.</summary>
-    private async Task AppendGroupAsync(List<Pending> group)
+    private async Task AppendGroupAsync(List<PendingAppend> group)
     {
         var delay = TimeSpan.FromMilliseconds(50);
         for (var round = 0; group.Count > 0; round++)
@@ -172,7 +172,7 @@ internal sealed class Sequencer : IAsyncDisposable
 
     /// <summary>Streams that nobody expects at a version, and that this process does not know, are looked up first.
     /// </summary>
-    private async Task LearnVersionsAsync(List<Pending> group)
+    private async Task LearnVersionsAsync(List<PendingAppend> group)
     {
         List<string>? unknown = null;
         foreach (var pending in group)
@@ -204,7 +204,7 @@ internal sealed class Sequencer : IAsyncDisposable
 
     /// <summary>Gives each request's events their versions, in order; leaves out and answers those in conflict with
     /// what is known, once the database has said so.</summary>
-    private GroupPlan Plan(List<Pending> group)
+    private GroupPlan Plan(List<PendingAppend> group)
     {
         var plan = new GroupPlan();
         foreach (var pending in group)
@@ -246,7 +246,7 @@ internal sealed class Sequencer : IAsyncDisposable
         return plan;
     }
 
-    private void Conflict(Pending pending, StreamId stream, GroupPlan plan)
+    private void Conflict(PendingAppend pending, StreamId stream, GroupPlan plan)
     {
         var expected = pending.Request.Expected[stream];
         pending.Answer.TrySetResult(
@@ -382,7 +382,7 @@ internal sealed class Sequencer : IAsyncDisposable
         _ => false,
     };
 
-    private static void Fail(IEnumerable<Pending> group, Exception exception)
+    private static void Fail(IEnumerable<PendingAppend> group, Exception exception)
     {
         foreach (var pending in group)
         {
@@ -392,28 +392,4 @@ internal sealed class Sequencer : IAsyncDisposable
 
     internal static NpgsqlParameter Array<T>(T[] values, NpgsqlDbType type) =>
         new NpgsqlParameter<T[]> { TypedValue = values, NpgsqlDbType = NpgsqlDbType.Array | type };
-
-    /// <summary>A request and its answer to come.</summary>
-    internal sealed class Pending(AppendRequest request, PreparedEvent[] events)
-    {
-        public AppendRequest Request { get; } = request;
-
-        /// <summary>The request's events as the database takes them.</summary>
-        public PreparedEvent[] Events { get; } = events;
-
-        public TaskCompletionSource<AppendOutcome> Answer { get; } =
-            new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        /// <summary>The database has been asked since a conflict was first suspected.</summary>
-        public bool Confirmed { get; set; }
-    }
-}
-
-/// <summary>What is sent of an event beside its stream and version.</summary>
-internal readonly record struct PreparedEvent(string Data, string Headers, string? Causation)
-{
-    public static PreparedEvent Of(SignedEvent signed) => new(
-        System.Text.Encoding.UTF8.GetString(signed.Statement.Data.Span),
-        EventHeaders.Write(signed),
-        signed.Statement.Cause?.ToString());
 }
