@@ -7,6 +7,15 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 results=$(mktemp -d "${TMPDIR:-/tmp}/meshledger-tests.XXXXXX")
 trap 'rm -rf "$results"' EXIT
 
+# What the tests make lies under one directory, which goes at the end; the database's user must be able to enter it.
+mkdir "$results/tmp"
+chmod 711 "$results"
+chmod 1777 "$results/tmp"
+export TMPDIR="$results/tmp"
+
+# A test process stops its PostgreSQL when it ends, which takes longer than it is given otherwise.
+export VSTEST_TESTHOST_SHUTDOWN_TIMEOUT=30000
+
 give_up() {
     echo "$1" >&2
     echo "0 passed, 1 failed, 0 skipped"
