@@ -16,8 +16,13 @@ public interface IEventStore
     Task<IReadOnlyList<RecordedEvent>> LoadAsync(StreamId stream, CancellationToken cancellationToken);
 
     /// <summary>The events of every stream of these kinds (<c>job</c>, <c>account</c>, <c>worker</c>, <c>node</c>,
-    /// <c>ledger</c>, <c>key</c>), in log order, each verified.</summary>
+    /// <c>ledger</c>, <c>key</c>, <c>federation</c>, <c>aid</c>), in log order, each verified.</summary>
     Task<IReadOnlyList<RecordedEvent>> LoadKindsAsync(IReadOnlyList<string> kinds, CancellationToken cancellationToken);
+
+    /// <summary>The events of these types (wire names), in log order, each verified.</summary>
+    /// <param name="since">Only those that the store took in at this time or later, by its own clock; null: all.</param>
+    Task<IReadOnlyList<RecordedEvent>> LoadTypesAsync(
+        IReadOnlyList<string> types, DateTimeOffset? since, CancellationToken cancellationToken);
 
     /// <summary>The streams of a kind whose last event is of none of <paramref name="endTypes"/>.</summary>
     Task<IReadOnlyList<StreamId>> OpenStreamsAsync(

@@ -1,0 +1,121 @@
+namespace MeshLedger.Domain.Jobs;
+
+/// <summary>A bid that may win.</summary>
+/// <param name="Headroom">How much more than the job asks for the bidder has free: <see cref="SelectionPolicy.Headroom"/>.
+/// </param>
+public sealed record Candidate(BidFact Bid, long Reputation, long? LatencyMs, long Headroom)
+{
+    public BidTerms Terms { get; set; } = new(0, 0, 0, 0, 0);
+}
+
+/// <summary>
+/// The order in which bids win. Every figure is an integer, so everybody who recomputes a choice gets the same; ties go
+/// to the earliest in the log. Terms are normalised over the candidates to 0..<see cref="Scale"/>: the best has the
+/// scale, the worst 0; where all are equal, all have the scale.
+/// </summary>
+public sealed class SelectionPolicy
+{
+    /// <summary>What stands for 1.</summary>
+    public const long Scale = 1_000_000;
+
+    private const long MaxRatio = 2;
+
+    private static readonly SelectionPolicy[] All =
+    [
+        new("weighted", (weights, terms) => Weighted(weights, terms)),
+        new("cheapest", (_, terms) => terms.Price),
+        new("best_reputation", (_, terms) => terms.Reputation),
+        new("least_loaded", (_, terms) => terms.Resources),
+        new("first", (_, _) => 0),
+    ];
+
+    private readonly Func<SelectionWeights, BidTerms, long> _score;
+
+    private SelectionPolicy(string name, Func<SelectionWeights, BidTerms, long> score)
+    {
+        Name = name;
+        _score = score;
+    }
+
+    public static SelectionPolicy Default => All[0];
+
+    /// <summary><c>weighted</c>, <c>cheapest</c>, <c>best_reputation</c>, <c>least_loaded</c>, <c>first</c>.</summary>
+    public static IReadOnlyList<string> Names { get; } = [.. All.Select(policy => policy.Name)];
+
+    public string Name { get; }
+
+    /// <summary>The policy of a name; null if there is none.</summary>
+    public static SelectionPolicy? Of(string name) => Array.Find(All, policy => policy.Name == name);
+
+    /// <summary>
+    /// The mean, over CPU, memory, storage and slots, of what is free by what is asked for (at least 1 of each), each
+    /// cut off at twice, in parts of <see cref="Scale"/>. So a boundless claim gains no more than twice what is needed.
+    /// </summary>
+    public static long Headroom(JobRequirements needs, FreeResources free) =>
+        (Ratio(free.CpuCores, needs.CpuCores) + Ratio(free.MemoryMb, needs.MemoryMb)
+            + Ratio(free.StorageMb, needs.StorageMb) + Ratio(free.Slots, 1)) / 4;
+
+    /// <summary>Gives every candidate its terms, and puts the best first.</summary>
+    public void Rank(List<Candidate> candidates, SelectionWeights weights)
+    {
+        if (candidates.Count == 0)
+        {
+            return;
+        }
+
+        var (price, reputation) = (Range.Of(candidates, c => c.Bid.Body.Price), Range.Of(candidates, c => c.Reputation));
+        var headroom = Range.Of(candidates, c => c.Headroom);
+        var timed = candidates.FindAll(candidate => candidate.LatencyMs is not null);
+        var latency = timed.Count > 0 ? Range.Of(timed, c => c.LatencyMs!.Value) : default;
+        foreach (var candidate in candidates)
+        {
+            var terms = new BidTerms(
+                price.Low(candidate.Bid.Body.Price),
+                reputation.High(candidate.Reputation),
+                headroom.High(candidate.Headroom),
+                candidate.LatencyMs is { } ms ? latency.Low(ms) : 0,
+                0);
+            candidate.Terms = terms with { Score = _score(weights, terms) };
+        }
+
+        candidates.Sort((a, b) => a.Terms.Score != b.Terms.Score
+            ? b.Terms.Score.CompareTo(a.Terms.Score)
+            : a.Bid.Order.CompareTo(b.Bid.Order));
+    }
+
+    private static long Weighted(SelectionWeights weights, BidTerms terms)
+    {
+        var sum = ((Int128)weights.Price * terms.Price) + ((Int128)weights.Reputation * terms.Reputation)
+            + ((Int128)weights.Resources * terms.Resources) + ((Int128)weights.Latency * terms.Latency);
+        var weight = (Int128)weights.Price + weights.Reputation + weights.Resources + weights.Latency;
+        return (long)(sum / weight);
+    }
+
+    private static long Ratio(long free, long? needed) =>
+        (long)(Int128.Min((Int128)free * Scale / Math.Max(needed ?? 1, 1), MaxRatio * Scale));
+
+    private readonly record struct Range(long Least, long Most)
+    {
+        public static Range Of(List<Candidate> candidates, Func<Candidate, long> value)
+        {
+            var (least, most) = (long.MaxValue, long.MinValue);
+            foreach (var candidate in candidates)
+            {
+                var one = value(candidate);
+                (least, most) = (Math.Min(least, one), Math.Max(most, one));
+            }
+
+            return new Range(least, most);
+        }
+
+        /// <summary>1 for the greatest.</summary>
+        public long High(long value) => Most == Least
+            ? Scale
+            : (long)(((Int128)value - Least) * Scale / ((Int128)Most - Least));
+
+        /// <summary>1 for the least.</summary>
+        public long Low(long value) => Most == Least
+            ? Scale
+            : (long)(((Int128)Most - value) * Scale / ((Int128)Most - Least));
+    }
+}
