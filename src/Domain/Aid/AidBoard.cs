@@ -26,6 +26,9 @@ public sealed class AidBoard
     /// <summary>Limits of what is kept for ever.</summary>
     public const int MaxTags = 64;
     public const int MaxTagLength = 128;
+    public const int MaxParametersLength = 64 * 1024;
+
+    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
 
     private readonly Lock _lock = new();
     private readonly Dictionary<StreamId, AidRequest> _requests = [];
@@ -91,12 +94,12 @@ public sealed class AidBoard
         var document = JsonNode.Parse(template.Document)!.AsObject();
         document["job_id"] = job.ToString();
         document["created_at"] = Rfc3339.Write(now);
-        if (document["payload"]?["data"] is null && document["payload"] is JsonObject payload)
+        if (document["payload"] is JsonObject payload && payload["data"] is null)
         {
             payload["data"] = new JsonObject();
         }
 
-        if (document["payload"]?["data"] is JsonObject data)
+        if ((document["payload"] as JsonObject)?["data"] is JsonObject data)
         {
             foreach (var (name, value) in JsonNode.Parse(request.Parameters)!.AsObject())
             {
@@ -123,9 +126,15 @@ public sealed class AidBoard
                 AidEvent.Requested or AidEvent.TemplateRegistered when version != 1 || statement.Cause is not null =>
                     new Refusal("WRONG_STREAM", "a request or a template begins a stream of its own, and answers nothing"),
                 AidEvent.Requested requested => Tags(requested.Tags)
-                    ?? (IsObject(requested.Parameters) ? null : new Refusal("WRONG_PARAMETERS", "parameters are a JSON object")),
+                    ?? (IsObject(requested.Parameters, MaxParametersLength)
+                        ? null
+                        : new Refusal(
+                            "WRONG_PARAMETERS", $"parameters are a JSON object of at most {MaxParametersLength} characters")),
                 AidEvent.TemplateRegistered registered => Tags(registered.Tags)
-                    ?? (IsObject(registered.Document) ? null : new Refusal("WRONG_DOCUMENT", "a template is a JSON object")),
+                    ?? (IsObject(registered.Document, JobDocument.MaxBytes)
+                        ? null
+                        : new Refusal(
+                            "WRONG_DOCUMENT", $"a template is a JSON object of at most {JobDocument.MaxBytes} characters")),
                 AidEvent.TemplateWithdrawn => template is { IsWithdrawn: false } && template.By == statement.By
                     && statement.Cause == template.Digest
                         ? null
@@ -136,7 +145,7 @@ public sealed class AidBoard
                         ? new Refusal("MATCHED", "a request is matched once")
                         : Shares(request, matched.Template)
                             ? null
-                            : new Refusal("WRONG_TEMPLATE", "the template shares no tag with the request, or is none"),
+                            : new Refusal("WRONG_TEMPLATE", "the template shares no tag with the request, was withdrawn, or is none"),
                 _ => new Refusal("WRONG_STREAM", $"{statement.Type} is none of aid's events"),
             };
         }
@@ -175,14 +184,21 @@ public sealed class AidBoard
             ? null
             : new Refusal("WRONG_TAGS", $"expected 1 to {MaxTags} tags of 1 to {MaxTagLength} characters");
 
-    private static bool IsObject(string json)
+    /// <summary>True for what a match can read and write again: no member twice, no lone surrogate.</summary>
+    private static bool IsObject(string json, int maxLength)
     {
         try
         {
-            using var document = JsonDocument.Parse(json);
+            using var document = JsonDocument.Parse(json.Length <= maxLength ? json : "", Strict);
+            using var trial = new Utf8JsonWriter(Stream.Null);
+            document.RootElement.WriteTo(trial);
             return document.RootElement.ValueKind == JsonValueKind.Object;
         }
         catch (JsonException)
+        {
+            return false;
+        }
+        catch (InvalidOperationException)
         {
             return false;
         }
@@ -194,7 +210,7 @@ public sealed class AidBoard
         {
             if (known.Digest == template)
             {
-                return known.Tags.Intersect(request.Tags, StringComparer.Ordinal).Any();
+                return !known.IsWithdrawn && known.Tags.Intersect(request.Tags, StringComparer.Ordinal).Any();
             }
         }
 
