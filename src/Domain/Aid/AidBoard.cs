@@ -197,14 +197,15 @@ public sealed class AidBoard
             ? null
             : new Refusal("WRONG_TAGS", $"expected 1 to {MaxTags} tags of 1 to {MaxTagLength} characters");
 
+    /// <summary>An object without a member twice, and whose strings can all be written again: no lone surrogates.
+    /// </summary>
     private static bool IsObject(string json)
     {
         try
         {
-            using var document = JsonDocument.Parse(json, Strict);
-            return document.RootElement.ValueKind == JsonValueKind.Object;
+            return JsonNode.Parse(json, documentOptions: Strict) is JsonObject node && node.ToJsonString().Length > 0;
         }
-        catch (JsonException)
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
             return false;
         }
