@@ -95,6 +95,26 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
     }
 
     /// <inheritdoc/>
+    public Task<IReadOnlyList<RecordedEvent>> LoadTypesAsync(
+        IReadOnlyList<string> types, DateTimeOffset? since, CancellationToken cancellationToken) =>
+        PatientlyAsync(() => LoadTypesOnceAsync(types, since, cancellationToken), cancellationToken);
+
+    private async Task<IReadOnlyList<RecordedEvent>> LoadTypesOnceAsync(
+        IReadOnlyList<string> types, DateTimeOffset? since, CancellationToken cancellationToken)
+    {
+        await using var command = _database.CreateCommand(
+            $"SELECT {EventRow.Columns} FROM mt_events e WHERE e.type = ANY ($1) AND e.timestamp >= $2 ORDER BY e.seq_id");
+        command.Parameters.Add(Sequencer.Array(types.ToArray(), NpgsqlDbType.Varchar));
+        command.Parameters.Add(new NpgsqlParameter<DateTime>
+        {
+            // The least date is PostgreSQL's -infinity.
+            TypedValue = since?.UtcDateTime ?? DateTime.MinValue,
+            NpgsqlDbType = NpgsqlDbType.TimestampTz,
+        });
+        return await ReadVerifiedAsync(command, cancellationToken);
+    }
+
+    /// <inheritdoc/>
     public Task<IReadOnlyList<StreamId>> OpenStreamsAsync(
         string kind, IReadOnlyList<string> endTypes, CancellationToken cancellationToken) =>
         PatientlyAsync(() => OpenStreamsOnceAsync(kind, endTypes, cancellationToken), cancellationToken);
