@@ -104,11 +104,19 @@ internal sealed class LedgerSession : IAsyncDisposable
         return registry;
     }
 
+    /// <summary>The workers that are alive, as they registered.</summary>
+    public async Task<IReadOnlyList<WorkerRegistration>> LiveWorkersAsync(
+        Registry registry, CancellationToken cancellationToken)
+    {
+        var present = await new PostgresPresence(Database).ListAsync(PresenceLimit, cancellationToken);
+        return [.. present.Workers.Select(worker => registry.Registration(worker.Registration)).OfType<WorkerRegistration>()];
+    }
+
     /// <summary>The workers that are alive, as bidders with all of their resources free.</summary>
     public async Task<IReadOnlyList<Bidder>> LiveBiddersAsync(
         Registry registry, string operation, CancellationToken cancellationToken)
     {
-        var present = await new PostgresPresence(Database).ListAsync(PresenceLimit, cancellationToken);
+        var live = await LiveWorkersAsync(registry, cancellationToken);
         var book = new ReputationBook();
         foreach (var recorded in await Store.LoadTypesAsync(
             ["job_completed", "job_failed", "attempt_ended"], null, cancellationToken))
@@ -116,9 +124,7 @@ internal sealed class LedgerSession : IAsyncDisposable
             book.Apply(recorded.Statement.Body, recorded.Statement.Time);
         }
 
-        return [.. present.Workers
-            .Select(worker => registry.Registration(worker.Registration))
-            .OfType<WorkerRegistration>()
+        return [.. live
             .Select(worker => new Bidder(
                 worker,
                 new FreeResources(
@@ -126,7 +132,7 @@ internal sealed class LedgerSession : IAsyncDisposable
                     worker.Facts.MaxConcurrentJobs),
                 registry.Standing(worker.Worker, long.MaxValue),
                 registry.Memberships(worker.Worker, long.MaxValue),
-                book.Points(worker.Worker, operation, DateTimeOffset.UtcNow)))];
+                book.Points(worker.Worker, operation, TimeProvider.System.GetUtcNow())))];
     }
 
     public async ValueTask DisposeAsync()
