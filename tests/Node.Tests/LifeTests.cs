@@ -1,5 +1,4 @@
 using System.Text;
-using MeshLedger.Crypto;
 using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Jobs;
 using MeshLedger.Domain.Ports;

@@ -1,4 +1,5 @@
 using System.Text;
+using System.Threading.Channels;
 using MeshLedger.Crypto;
 using MeshLedger.Domain.Documents;
 using MeshLedger.Domain.Events;
@@ -104,9 +105,30 @@ internal sealed class HandWorker
         return new HandWorker(node, author, signed[0].Digest);
     }
 
-    /// <summary>Notices as they come, until <paramref name="stop"/>.</summary>
-    public IAsyncEnumerator<WorkerNotice> Listen(CancellationToken stop) =>
-        _node.ListenAsync(Registration, stop).GetAsyncEnumerator(stop);
+    /// <summary>Notices as they come, until <paramref name="stop"/>. The worker is alive from now on.</summary>
+    public IAsyncEnumerator<WorkerNotice> Listen(CancellationToken stop)
+    {
+        var notices = _node.ListenAsync(Registration, stop).GetAsyncEnumerator(stop);
+        var first = notices.MoveNextAsync();
+        var kept = Channel.CreateUnbounded<WorkerNotice>();
+        _ = PumpAsync();
+        return kept.Reader.ReadAllAsync(stop).GetAsyncEnumerator(stop);
+
+        async Task PumpAsync()
+        {
+            try
+            {
+                for (var more = await first; more; more = await notices.MoveNextAsync())
+                {
+                    kept.Writer.TryWrite(notices.Current);
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                // The test has ended.
+            }
+        }
+    }
 
     public SignedEvent Bid(WorkerNotice.Offered offer, long price = 5) => Say(
         new JobEvent.BidPlaced(offer.Attempt, price, Registration, new FreeResources(2, 4096, 10_000, 2)),
