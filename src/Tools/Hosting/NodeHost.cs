@@ -57,7 +57,8 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
         await Migrations.ApplyAsync(database, logs.CreateLogger(typeof(Migrations).FullName!), stop);
         await using var store = new PostgresEventStore(database, clock, logs.CreateLogger<PostgresEventStore>());
         var keys = new NodeKeys(
-            SigningKey.LoadOrCreate(data.KeyFile("node")), SigningKey.LoadOrCreate(data.KeyFile("submitter")));
+            SigningKey.LoadOrCreate(data.KeyFile("node")), SigningKey.LoadOrCreate(data.KeyFile("submitter")),
+            SigningKey.LoadOrCreate(data.KeyFile("pool")));
         await using var node = new MeshNode(
             store, new PostgresPresence(database), keys, new NodeOptions { Name = options.Name, AdmitNodes = options.AdmitNodes }, clock,
             logs.CreateLogger<MeshNode>());
