@@ -43,10 +43,16 @@ internal static class DatabaseFault
             ? $"{known} ({postgres.SqlState}: {postgres.MessageText})"
             : $"{postgres.SqlState}: {postgres.MessageText}",
         NpgsqlException { InnerException: TimeoutException } => "it gave no answer in time",
-        NpgsqlException { InnerException: SocketException socket } => $"no connection to it: {socket.Message}",
-        NpgsqlException { InnerException: { } inner } => $"the connection to it was lost: {inner.Message}",
-        _ => exception.Message,
+        NpgsqlException { InnerException: SocketException socket } =>
+            $"no connection to it ({Plain(socket)}): is it running?",
+        NpgsqlException { InnerException: { } inner } => $"the connection to it was lost ({Plain(inner)})",
+        _ => Plain(exception),
     };
+
+    // A Unix socket that is not there is told as an address that cannot be assigned.
+    private static string Plain(Exception exception) => exception is SocketException { SocketErrorCode: SocketError.AddressNotAvailable }
+        ? "nothing listens there"
+        : exception.Message.TrimEnd('.');
 
     private static string? Explain(string sqlState) => sqlState switch
     {

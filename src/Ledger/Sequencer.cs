@@ -24,7 +24,7 @@ internal sealed class Sequencer : IAsyncDisposable
     private const int MaxCachedVersions = 200_000;
     private const int MaxRounds = 50;
     private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(50);
-    private static readonly TimeSpan LastDelay = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LastDelay = TimeSpan.FromSeconds(2);
 
     private readonly NpgsqlDataSource _database;
     private readonly RecentEvents _recent;
@@ -164,7 +164,7 @@ internal sealed class Sequencer : IAsyncDisposable
                 }
 
                 await Task.Delay(delay, _clock, _stopping.Token);
-                delay = delay < LastDelay ? delay * 2 : delay;
+                delay = delay * 2 < LastDelay ? delay * 2 : LastDelay;
             }
             catch (PostgresException exception) when (DatabaseFault.IsLostRace(exception, alone: group.Count == 1))
             {

@@ -11,13 +11,13 @@ public sealed class LogLines<T> : ILogger<T>
 
     public IReadOnlyList<string> Of(int id) => [.. _lines.Where(line => line.Id == id).Select(line => line.Text)];
 
-    /// <summary>Returns the first line with this id and this text, once it is there. One waiter at a time.</summary>
-    public async Task<string> UntilAsync(int id, string text = "")
+    /// <summary>Returns a line with this id and this text, once that many are there. One waiter at a time.</summary>
+    public async Task<string> UntilAsync(int id, string text = "", int times = 1)
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         while (true)
         {
-            if (Of(id).FirstOrDefault(line => line.Contains(text, StringComparison.Ordinal)) is { } line)
+            if (Of(id).Where(line => line.Contains(text, StringComparison.Ordinal)).ElementAtOrDefault(times - 1) is { } line)
             {
                 return line;
             }

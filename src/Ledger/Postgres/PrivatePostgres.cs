@@ -154,8 +154,8 @@ public sealed class PrivatePostgres : IAsyncDisposable
         if (result.ExitCode != 0 || !await AnswersAsync(_directory, cancellationToken))
         {
             throw new InvalidOperationException(
-                $"The private PostgreSQL in {_directory} does not start: {result.LastLine}. "
-                + $"Its own words: {LastLines(Path.Combine(_directory, "log"))}");
+                $"The private PostgreSQL in {_directory} does not start: {result.LastLine.TrimEnd('.')}. "
+                + $"Its own words: {LastLines(Path.Combine(_directory, "log"))}.");
         }
 
         Log.PrivatePostgres(_log, "started", _directory);
