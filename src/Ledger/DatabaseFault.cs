@@ -44,7 +44,7 @@ internal static class DatabaseFault
             : $"{postgres.SqlState}: {postgres.MessageText}",
         NpgsqlException { InnerException: TimeoutException } => "it gave no answer in time",
         NpgsqlException { InnerException: SocketException socket } =>
-            $"no connection to it ({Plain(socket)}): is it running?",
+            $"no connection to it ({Plain(socket)}); see that it runs",
         NpgsqlException { InnerException: { } inner } => $"the connection to it was lost ({Plain(inner)})",
         _ => Plain(exception),
     };
