@@ -21,18 +21,23 @@ internal sealed class ProjectionRunner(IProjection projection, IEventStore store
 
     private string Shard => projection.Name + ":All";
 
-    /// <summary>Makes the table and the position if they are missing.</summary>
+    /// <summary>Makes the table and the position if one of them is missing: each is worth nothing without the other.
+    /// </summary>
     public async Task EnsureAsync(CancellationToken cancellationToken)
     {
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         await ExecuteAsync(connection, "SELECT pg_advisory_xact_lock(7310579631243879527)", cancellationToken);
-        await using (var exists = new NpgsqlCommand("SELECT to_regclass($1) IS NOT NULL", connection))
+        await using (var exists = new NpgsqlCommand(
+            "SELECT to_regclass($1) IS NOT NULL AND EXISTS (SELECT FROM mt_event_progression WHERE name = $2)", connection))
         {
             exists.Parameters.Add(new NpgsqlParameter<string> { TypedValue = projection.Name });
+            exists.Parameters.Add(new NpgsqlParameter<string> { TypedValue = Shard });
             if (!(bool)(await exists.ExecuteScalarAsync(cancellationToken))!)
             {
+                await ExecuteAsync(connection, $"DROP TABLE IF EXISTS {projection.Name}", cancellationToken);
                 await CreateAsync(connection, cancellationToken);
+                _position = -1;
             }
         }
 
@@ -82,6 +87,7 @@ internal sealed class ProjectionRunner(IProjection projection, IEventStore store
             if (!await ApplyAsync(events, cancellationToken))
             {
                 await reading;
+                await EnsureAsync(cancellationToken);
                 _position = await PositionAsync(cancellationToken);
                 reading = ReadAsync(_position, cancellationToken);
             }
@@ -151,8 +157,11 @@ internal sealed class ProjectionRunner(IProjection projection, IEventStore store
 
     private async Task<long> TakePositionAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
+        // A process that stands still in the middle must not hold up the others for ever.
         await using var command = new NpgsqlCommand(
-            "SELECT last_seq_id FROM mt_event_progression WHERE name = $1 FOR UPDATE", connection);
+            "SELECT last_seq_id, set_config('idle_in_transaction_session_timeout', '60s', true) "
+            + "FROM mt_event_progression WHERE name = $1 FOR UPDATE",
+            connection);
         command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = Shard });
         return await command.ExecuteScalarAsync(cancellationToken) as long? ?? -1;
     }

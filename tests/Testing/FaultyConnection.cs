@@ -29,7 +29,7 @@ public sealed class FaultyConnection : IAsyncDisposable
     private readonly string _socket;
     private readonly CancellationTokenSource _stopping = new();
     private readonly Lock _lock = new();
-    private readonly Queue<(byte[] Text, ConnectionFault Fault)> _faults = [];
+    private readonly Queue<(byte[] Text, ConnectionFault? Fault)> _faults = [];
     private readonly List<Task> _connections = [];
     private readonly Task _accepting;
     private int _refused;
@@ -71,11 +71,17 @@ public sealed class FaultyConnection : IAsyncDisposable
         }
     }
 
-    /// <summary>Strikes once, at the next request with <paramref name="text"/> among its parameters.</summary>
-    public void Strike(string text, ConnectionFault fault)
+    /// <summary>Strikes once, at the next request that has <paramref name="text"/> in it and comes after one that has
+    /// <paramref name="after"/> in it.</summary>
+    public void Strike(string text, ConnectionFault fault, string? after = null)
     {
         lock (_lock)
         {
+            if (after is not null)
+            {
+                _faults.Enqueue((System.Text.Encoding.UTF8.GetBytes(after), null));
+            }
+
             _faults.Enqueue((System.Text.Encoding.UTF8.GetBytes(text), fault));
         }
     }
