@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
 using MeshLedger.Domain.Events;
+using MeshLedger.Observability;
+using MeshLedger.Observability.Traces;
 using MeshLedger.Tools.Cli;
 using MeshLedger.Tools.Hosting;
 using MeshLedger.Worker;
@@ -60,6 +62,28 @@ internal static class UpCommand
         Description = "Admit no other node. Otherwise who can write the database can join as a node.",
     };
 
+    private static readonly Option<int?> MetricsPort = GlobalOptions.Number(
+        "--metrics-port", "Serve /metrics and /health on this port of 127.0.0.1; 0 takes a free one (default: do not).", 0, 65_535);
+
+    private static readonly Option<Uri?> Otlp = new("--otlp")
+    {
+        Description = "Send a trace of each job to this OTLP collector (default: OTEL_EXPORTER_OTLP_ENDPOINT).",
+        HelpName = "URL",
+        CustomParser = result => Uri.TryCreate(result.Tokens[0].Value, UriKind.Absolute, out var url)
+            && url.Scheme is "http" or "https"
+            ? url
+            : Refuse(result, $"--otlp: expected an http or https URL, found '{result.Tokens[0].Value}'."),
+    };
+
+    private static readonly Option<string?> LogFormat = new("--log-format")
+    {
+        Description = "How logs are written: text is for people; json is one object a line (default: as --output).",
+        HelpName = "text|json",
+        CustomParser = result => result.Tokens[0].Value is "text" or "json"
+            ? result.Tokens[0].Value
+            : (string?)Refuse(result, $"--log-format: expected text or json, found '{result.Tokens[0].Value}'.")?.ToString(),
+    };
+
     public static Command Create() => new Verb(
         "up", "Start a node: its database, its folder and its worker. Ctrl-C stops all of it in order.",
         "meshledger up",
@@ -67,7 +91,7 @@ internal static class UpCommand
         "meshledger up --postgres 'Host=db;Username=mesh;Database=mesh' --no-worker")
     {
         Folder, Name, NoWorker, Concurrency, WorkerId, Pools, Capabilities, Features, Labels, Privileged,
-        ImageDirectories, BasePrice, NoInotify, NoAdmit,
+        ImageDirectories, BasePrice, NoInotify, NoAdmit, MetricsPort, Otlp, LogFormat,
     }.Does(RunAsync);
 
     private static async Task<int> RunAsync(Call call)
@@ -83,11 +107,18 @@ internal static class UpCommand
             ImageDirectories = [.. (call.Get(ImageDirectories) ?? []).Select(Path.GetFullPath)],
             UseInotify = !call.Get(NoInotify),
             AdmitNodes = !call.Get(NoAdmit),
+            Observation = new ObservationOptions
+            {
+                MetricsPort = call.Get(MetricsPort),
+                Traces = TraceOptions.Choose(call.Get(Otlp)),
+            },
         };
-        using var logs = new StderrLog(json: !call.Output.IsText, LogLevel.Information, TimeProvider.System);
+        var logsAreJson = call.Get(LogFormat) is { } format ? format == "json" : !call.Output.IsText;
+        using var logs = new StderrLog(logsAreJson, LogLevel.Information, TimeProvider.System);
         try
         {
-            await new NodeHost(options, logs, TimeProvider.System).RunAsync(record => Announce(call, record), call.Stop);
+            await new NodeHost(options, logs, TimeProvider.System).RunAsync(
+                record => Announce(call, record, logsAreJson ? logs.CreateLogger(typeof(UpCommand).FullName!) : null), call.Stop);
             return ExitCodes.Ok;
         }
         catch (InvalidHistoryException exception)
@@ -103,13 +134,22 @@ internal static class UpCommand
         }
     }
 
-    private static void Announce(Call call, NodeRecord record)
+    /// <param name="log">Where logs are JSON, nothing else is written beside them.</param>
+    private static void Announce(Call call, NodeRecord record, ILogger? log)
     {
         var inbox = Path.Combine(record.Folder, "inbox");
-        if (call.Output.IsText)
+        if (log is not null)
+        {
+            Log.Ready(log, record.Name, record.ProcessId, inbox);
+        }
+        else if (call.Output.IsText)
         {
             Messages.Say($"meshledger is ready: node {record.Name}, process {record.ProcessId}");
             Messages.Say($"Drop job files (*.json) into {inbox}");
+        }
+
+        if (call.Output.IsText)
+        {
             return;
         }
 
@@ -161,6 +201,12 @@ internal static class UpCommand
         }
 
         return labels;
+    }
+
+    private static Uri? Refuse(System.CommandLine.Parsing.ArgumentResult result, string message)
+    {
+        result.AddError(message);
+        return null;
     }
 
     private static Option<string[]> Several(string name, string value, string description) => new(name)
