@@ -20,11 +20,15 @@ public sealed class CountedLogs : ILoggerFactory
     public CountedLogs(ILoggerFactory inner, MetricRegistry metrics)
     {
         _inner = inner;
-        _lines = metrics.Counter("meshledger_log_messages_total", "Log messages of level information and above.", "level", "event_id");
+        _lines = metrics.Counter(
+            "meshledger_log_messages_total", "Log messages of level information and above.", "level", "event_id");
         _refused = metrics.Counter(
-            "meshledger_documents_refused_total", "Documents that a transport brought and that became no job, by the reason's code.",
-            "code");
+            "meshledger_documents_refused_total",
+            "Documents that a transport brought and that became no job, by the reason's code.", "code");
     }
+
+    /// <summary>The last message of level information and above; null before the first.</summary>
+    public string? Latest { get; private set; }
 
     public ILogger CreateLogger(string categoryName) => new Logger(this, _inner.CreateLogger(categoryName));
 
@@ -40,7 +44,7 @@ public sealed class CountedLogs : ILoggerFactory
         if (id.Name == "NotAccepted")
         {
             var code = (state as IReadOnlyList<KeyValuePair<string, object?>>)?
-                .FirstOrDefault(pair => string.Equals(pair.Key, "code", StringComparison.OrdinalIgnoreCase)).Value as string;
+                .FirstOrDefault(pair => pair.Key is "code" or "Code").Value as string;
             _refused.Add(1, _codes.OfFirst(code));
         }
     }
@@ -59,6 +63,7 @@ public sealed class CountedLogs : ILoggerFactory
             if (logLevel >= LogLevel.Information)
             {
                 counts.Count(logLevel, eventId, state);
+                counts.Latest = formatter(state, exception);
             }
 
             inner.Log(logLevel, eventId, state, exception, formatter);

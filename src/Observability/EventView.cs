@@ -42,7 +42,9 @@ internal sealed class EventView(RecordedEvent recorded) : IDisposable
         Find(from, path) is { ValueKind: JsonValueKind.String } found ? found.GetString() : null;
 
     public static long? NumberOf(JsonElement from, params ReadOnlySpan<string> path) =>
-        Find(from, path) is { ValueKind: JsonValueKind.Number } found && found.TryGetInt64(out var value) ? value : null;
+        Find(from, path) is { ValueKind: JsonValueKind.Number } found && found.TryGetInt64(out var value)
+            ? value
+            : null;
 
     public static JsonElement? Find(JsonElement from, params ReadOnlySpan<string> path)
     {

@@ -6,7 +6,8 @@ using Microsoft.Extensions.Logging;
 
 namespace MeshLedger.Observability;
 
-/// <summary>Feeds the metrics with the log: from its head when it starts, knowing the jobs that were open then.</summary>
+/// <summary>Feeds the metrics with the log: from its head when it starts, knowing the jobs that were open
+/// then.</summary>
 internal sealed class LedgerFollower(IEventStore store, LedgerMetrics metrics, TimeProvider clock, ILogger log)
 {
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);

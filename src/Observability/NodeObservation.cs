@@ -49,11 +49,13 @@ public sealed class NodeObservation : IAsyncDisposable
     {
         _options = options;
         _clock = clock;
-        Logs = new CountedLogs(logs, _metrics);
+        var counted = new CountedLogs(logs, _metrics);
+        Logs = counted;
         _checks = new HealthChecks(clock);
         _checks.Set(
-            "node", "If this lasts, look at the log: PostgreSQL does not start, or the node waits to be admitted.",
-            _ => Task.FromResult<string?>("the node is starting"));
+            "node",
+            "If this lasts, look at the log. A node that waits to be admitted needs a running node without --no-admit.",
+            _ => Task.FromResult<string?>($"the node is starting; its latest message is: {counted.Latest}"));
         _checks.Set(
             "disk", $"Free space in {dataDirectory}, or move the data directory.",
             _ => Task.FromResult(DiskFault(dataDirectory)));
@@ -160,7 +162,8 @@ public sealed class NodeObservation : IAsyncDisposable
     private void AddChecks(ObservedNode node, LedgerFollower follower)
     {
         _checks.Set(
-            "database", "See that PostgreSQL runs and has space; the log (events 1000 to 1999) says what it answers. Nothing is lost.",
+            "database",
+            "See that PostgreSQL runs and has space; the log (events 1000 to 1999) says what it answers. Nothing is lost.",
             async token => await node.Store.HeadAsync(token) < 0 ? "the log has no position" : null);
         _checks.Set(
             "node", "See the log, event 2006: the node cannot say that it is alive, so others take over its jobs.",
@@ -190,7 +193,8 @@ public sealed class NodeObservation : IAsyncDisposable
                 {
                     var positions = await projections(token);
                     var head = await node.Store.HeadAsync(token);
-                    return positions.Select(at => Lag(at.Name, head - at.Position)).FirstOrDefault(fault => fault is not null);
+                    return positions.Select(at => Lag(at.Name, head - at.Position))
+                        .FirstOrDefault(fault => fault is not null);
                 });
         }
     }

@@ -17,8 +17,8 @@ using Microsoft.Extensions.Options;
 namespace MeshLedger.Observability;
 
 /// <summary>
-/// <c>/metrics</c>, <c>/health/live</c> and <c>/health/ready</c> on 127.0.0.1. Only a request that names a loopback host
-/// is answered, so no page in a browser reads it under a name of its own.
+/// <c>/metrics</c>, <c>/health/live</c> and <c>/health/ready</c> on 127.0.0.1. Only a request that names a loopback
+/// host is answered, so no page in a browser reads it under a name of its own.
 /// </summary>
 public sealed class ObservabilityServer : IAsyncDisposable
 {
@@ -54,7 +54,8 @@ public sealed class ObservabilityServer : IAsyncDisposable
         options.Limits.MaxConcurrentConnections = 64;
         options.Limits.MaxRequestBodySize = 0;
         options.Listen(IPAddress.Loopback, port, listen => listen.Protocols = HttpProtocols.Http1);
-        var transport = new SocketTransportFactory(Options.Create(new SocketTransportOptions()), NullLoggerFactory.Instance);
+        var transport = new SocketTransportFactory(
+            Options.Create(new SocketTransportOptions()), NullLoggerFactory.Instance);
         var server = new KestrelServer(Options.Create(options), transport, NullLoggerFactory.Instance);
         try
         {
@@ -118,7 +119,7 @@ public sealed class ObservabilityServer : IAsyncDisposable
                 "/metrics" => (StatusCodes.Status200OK, MetricsType, await metrics.WriteAsync(context.RequestAborted)),
                 "/health/live" => (StatusCodes.Status200OK, "application/json", "{\"status\":\"live\"}\n"),
                 "/health/ready" => Ready(await checks.RunAsync(context.RequestAborted)),
-                _ => (StatusCodes.Status404NotFound, "text/plain", "There is /metrics, /health/live and /health/ready.\n"),
+                _ => (StatusCodes.Status404NotFound, "text/plain", "There is /metrics, /health/live, /health/ready.\n"),
             };
         }
 

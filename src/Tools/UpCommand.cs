@@ -25,7 +25,8 @@ internal static class UpCommand
         HelpName = "NAME",
     };
 
-    private static readonly Option<bool> NoWorker = new("--no-worker") { Description = "Take jobs, but run none here." };
+    private static readonly Option<bool> NoWorker = new(
+        "--no-worker") { Description = "Take jobs, but run none here." };
 
     private static readonly Option<int?> Concurrency =
         GlobalOptions.Number("--concurrency", "How many jobs run at once (default: one a core).", 1, 1024);
@@ -50,7 +51,8 @@ internal static class UpCommand
         Several("--image-dir", "DIR", "A directory that disk images may be read from.");
 
     private static readonly Option<long?> BasePrice =
-        GlobalOptions.Number("--base-price", "The worker's price of a job that asks for nothing (default: 5).", 1L, 1_000_000L);
+        GlobalOptions.Number(
+            "--base-price", "The worker's price of a job that asks for nothing (default: 5).", 1L, 1_000_000L);
 
     private static readonly Option<bool> NoInotify = new("--no-inotify")
     {
@@ -63,7 +65,8 @@ internal static class UpCommand
     };
 
     private static readonly Option<int?> MetricsPort = GlobalOptions.Number(
-        "--metrics-port", "Serve /metrics and /health on this port of 127.0.0.1; 0 takes a free one (default: do not).", 0, 65_535);
+        "--metrics-port", "Serve /metrics and /health on this port of 127.0.0.1; 0 takes a free one (default: do not).",
+        0, 65_535);
 
     private static readonly Option<Uri?> Otlp = new("--otlp")
     {
@@ -72,7 +75,7 @@ internal static class UpCommand
         CustomParser = result => Uri.TryCreate(result.Tokens[0].Value, UriKind.Absolute, out var url)
             && url.Scheme is "http" or "https"
             ? url
-            : Refuse(result, $"--otlp: expected an http or https URL, found '{result.Tokens[0].Value}'."),
+            : Refuse<Uri>(result, $"--otlp: expected an http or https URL, found '{result.Tokens[0].Value}'."),
     };
 
     private static readonly Option<string?> LogFormat = new("--log-format")
@@ -81,13 +84,14 @@ internal static class UpCommand
         HelpName = "text|json",
         CustomParser = result => result.Tokens[0].Value is "text" or "json"
             ? result.Tokens[0].Value
-            : (string?)Refuse(result, $"--log-format: expected text or json, found '{result.Tokens[0].Value}'.")?.ToString(),
+            : Refuse<string>(result, $"--log-format: expected text or json, found '{result.Tokens[0].Value}'."),
     };
 
     public static Command Create() => new Verb(
         "up", "Start a node: its database, its folder and its worker. Ctrl-C stops all of it in order.",
         "meshledger up",
         "meshledger up --data /srv/mesh --folder /srv/drop --pool gpu --label zone=a",
+        "meshledger up --metrics-port 9464 --otlp http://127.0.0.1:4318 --log-format json",
         "meshledger up --postgres 'Host=db;Username=mesh;Database=mesh' --no-worker")
     {
         Folder, Name, NoWorker, Concurrency, WorkerId, Pools, Capabilities, Features, Labels, Privileged,
@@ -118,7 +122,8 @@ internal static class UpCommand
         try
         {
             await new NodeHost(options, logs, TimeProvider.System).RunAsync(
-                record => Announce(call, record, logsAreJson ? logs.CreateLogger(typeof(UpCommand).FullName!) : null), call.Stop);
+                record => Announce(
+                    call, record, logsAreJson ? logs.CreateLogger(typeof(UpCommand).FullName!) : null), call.Stop);
             return ExitCodes.Ok;
         }
         catch (InvalidHistoryException exception)
@@ -203,7 +208,8 @@ internal static class UpCommand
         return labels;
     }
 
-    private static Uri? Refuse(System.CommandLine.Parsing.ArgumentResult result, string message)
+    private static T? Refuse<T>(System.CommandLine.Parsing.ArgumentResult result, string message)
+        where T : class
     {
         result.AddError(message);
         return null;

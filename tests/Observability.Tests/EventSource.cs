@@ -26,6 +26,7 @@ internal sealed class EventSource
         var statement = Statement.Create(
             by ?? Node, null, JsonSerializer.SerializeToUtf8Bytes(data), EventId.New(time), stream, time, type);
         var version = _versions[stream] = _versions.GetValueOrDefault(stream) + 1;
-        return new RecordedEvent(new SignedEvent(statement, new byte[64], null), ++_position, version, time.AddSeconds(0.25));
+        return new RecordedEvent(
+            new SignedEvent(statement, new byte[64], null), ++_position, version, time.AddSeconds(0.25));
     }
 }

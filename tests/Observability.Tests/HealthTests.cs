@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Text.Json;
 using MeshLedger.Crypto;
@@ -30,10 +31,12 @@ public sealed class HealthTests
         Assert.Equal("ready", ready.Answer.GetProperty("status").GetString());
         Assert.Equal(
             ["database", "disk", "following", "node", "projections", "worker"],
-            ready.Answer.GetProperty("checks").EnumerateArray().Select(check => check.GetProperty("name").GetString()).Order());
+            ready.Answer.GetProperty(
+                "checks").EnumerateArray().Select(check => check.GetProperty("name").GetString()).Order());
         Assert.Equal(HttpStatusCode.OK, (await AskAsync(client, $"{url}/health/live")).Status);
         Assert.Equal(HttpStatusCode.NotFound, (await client.GetAsync(new Uri($"{url}/"))).StatusCode);
-        Assert.Equal(HttpStatusCode.MethodNotAllowed, (await client.PostAsync(new Uri($"{url}/metrics"), null)).StatusCode);
+        Assert.Equal(
+            HttpStatusCode.MethodNotAllowed, (await client.PostAsync(new Uri($"{url}/metrics"), null)).StatusCode);
         using var foreign = new HttpRequestMessage(HttpMethod.Get, $"{url}/metrics");
         foreign.Headers.Host = "rebound.example";
         Assert.Equal(HttpStatusCode.MisdirectedRequest, (await client.SendAsync(foreign)).StatusCode);
@@ -51,10 +54,58 @@ public sealed class HealthTests
     }
 
     [Fact]
+    public async Task A_node_that_waits_to_be_admitted_says_so()
+    {
+        await using var closed = await TestNode.StartAsync("--no-admit");
+        await using var waiting = TestNode.Create();
+        var errors = new System.Text.StringBuilder();
+        using var process = Process.Start(
+            Meshledger.Start(["up", "--data", waiting.Data, "--postgres", closed.Socket, "--metrics-port", "0"], []))!;
+        process.ErrorDataReceived += (_, line) =>
+        {
+            lock (errors)
+            {
+                errors.AppendLine(line.Data);
+            }
+        };
+        process.BeginErrorReadLine();
+        try
+        {
+            string? url = null;
+            await Meshledger.UntilAsync(
+                () =>
+                {
+                    lock (errors)
+                    {
+                        url = PrometheusTests.Url(errors.ToString());
+                        return url is not null && errors.ToString().Contains(" 2001 ", StringComparison.Ordinal);
+                    }
+                },
+                "a node that waits");
+            using var client = new HttpClient();
+            var (status, answer) = await AskAsync(client, $"{url}/health/ready");
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, status);
+            var check = answer.GetProperty("checks")[0];
+            Assert.Equal("node", check.GetProperty("name").GetString());
+            Assert.Contains("waits to be admitted", check.GetProperty("message").GetString(), StringComparison.Ordinal);
+            Assert.Contains("--no-admit", check.GetProperty("what_to_do").GetString(), StringComparison.Ordinal);
+            Assert.Equal(HttpStatusCode.OK, (await AskAsync(client, $"{url}/health/live")).Status);
+        }
+        finally
+        {
+            PrometheusServer.Terminate(process);
+            await process.WaitForExitAsync();
+        }
+
+        Assert.Equal(0, process.ExitCode);
+    }
+
+    [Fact]
     public async Task What_is_wrong_is_named_with_what_to_do()
     {
         await using var database = await PostgresDatabase.CreateAsync();
-        await using var store = new PostgresEventStore(database.Source, TimeProvider.System, NullLogger<PostgresEventStore>.Instance);
+        await using var store = new PostgresEventStore(
+            database.Source, TimeProvider.System, NullLogger<PostgresEventStore>.Instance);
         var node = new ObservedNode(
             store, new PostgresPresence(database.Source), SigningKey.Generate().Did, SigningKey.Generate().Did,
             _ => Task.FromResult<IReadOnlyList<(string, long)>>([("accounts", -1000)]));
@@ -78,7 +129,8 @@ public sealed class HealthTests
             await close.ExecuteNonQueryAsync();
         }
 
-        await UntilFailingAsync(client, observation.Url!, ["node", "disk", "database", "following", "worker", "projections"]);
+        await UntilFailingAsync(
+            client, observation.Url!, ["node", "disk", "database", "following", "worker", "projections"]);
         using var answer = await client.GetAsync(new Uri($"{observation.Url}/health/live"));
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         Assert.Contains(
@@ -93,7 +145,8 @@ public sealed class HealthTests
     public async Task Jobs_that_were_open_before_are_in_the_gauges_and_in_no_counter()
     {
         await using var database = await PostgresDatabase.CreateAsync();
-        await using var store = new PostgresEventStore(database.Source, TimeProvider.System, NullLogger<PostgresEventStore>.Instance);
+        await using var store = new PostgresEventStore(
+            database.Source, TimeProvider.System, NullLogger<PostgresEventStore>.Instance);
         await using var node = new MeshNode(
             store, new PostgresPresence(database.Source), new NodeKeys(SigningKey.Generate(), SigningKey.Generate()),
             new NodeOptions(), TimeProvider.System, NullLogger<MeshNode>.Instance);
@@ -111,7 +164,8 @@ public sealed class HealthTests
         await Meshledger.UntilAsync(() => follower.Position >= head, "a follower at the new head");
         var text = await registry.WriteAsync(CancellationToken.None);
         Assert.Contains("meshledger_jobs{status=\"bidding_open\"} 2\n", text, StringComparison.Ordinal);
-        Assert.Contains("meshledger_jobs_submitted_total{operation=\"other\",transport=\"test\"} 1\n", text, StringComparison.Ordinal);
+        Assert.Contains(
+            "meshledger_jobs_submitted_total{operation=\"other\",transport=\"test\"} 1\n", text, StringComparison.Ordinal);
         Assert.Contains("meshledger_accounts 1\n", text, StringComparison.Ordinal);
         await stop.CancelAsync();
         await following;
@@ -119,7 +173,8 @@ public sealed class HealthTests
 
     private static async Task SubmitAsync(MeshNode node, string job)
     {
-        var document = Domain.Documents.JobDocumentReader.Read(System.Text.Encoding.UTF8.GetBytes(TestNode.Echo(job))).Document!;
+        var document = Domain.Documents.JobDocumentReader.Read(
+            System.Text.Encoding.UTF8.GetBytes(TestNode.Echo(job))).Document!;
         Assert.IsType<Submission.Accepted>(await node.SubmitAsync(document, "test", CancellationToken.None));
     }
 

@@ -1,5 +1,6 @@
 using MeshLedger.Domain.Events;
 using MeshLedger.Observability.Metrics;
+using MeshLedger.Testing;
 
 namespace MeshLedger.Observability.Tests;
 
@@ -20,7 +21,8 @@ public sealed class LedgerMetricsTests
     [Fact]
     public async Task A_job_moves_its_counters_and_the_durations_are_those_of_its_events()
     {
-        Apply(_source.Job("job_submitted", 1, new { operation = "system.echo", transport = "folder", document = "{}" }));
+        Apply(
+            _source.Job("job_submitted", 1, new { operation = "system.echo", transport = "folder", document = "{}" }));
         await ExpectAsync("meshledger_jobs{status=\"submitted\"} 1");
         Apply(_source.Job("bidding_opened", 1, new { attempt = 1 }));
         Apply(_source.Job("bid_placed", 2, new { attempt = 1, price = 5 }, _source.Worker));
@@ -34,7 +36,11 @@ public sealed class LedgerMetricsTests
             "meshledger_jobs_long_running 1");
         Apply(_source.Job(
             "receipt_issued", 16,
-            new { attempt = 1, receipt = new { error = (string?)null, outputs = (object[])[new { size = 70 }], peak_memory_bytes = 5 } },
+            new
+            {
+                attempt = 1,
+                receipt = new { error = (string?)null, outputs = (object[])[new { size = 70 }], peak_memory_bytes = 5 },
+            },
             _source.Worker));
         Apply(_source.Job("job_completed", 17, new { attempt = 1, paid = 5, refunded = 1 }));
         await ExpectAsync(
@@ -60,11 +66,40 @@ public sealed class LedgerMetricsTests
     }
 
     [Fact]
+    public async Task Every_event_of_a_whole_history_is_counted_once()
+    {
+        var history = LedgerHistory.Of(70);
+        var versions = new Dictionary<StreamId, long>();
+        foreach (var (at, statement) in history.Statements.Index())
+        {
+            var version = versions[statement.Stream] = versions.GetValueOrDefault(statement.Stream) + 1;
+            Apply(new RecordedEvent(new SignedEvent(statement, new byte[64], null), at + 1, version, statement.Time));
+        }
+
+        await ExpectAsync(
+            [
+                .. history.Statements.CountBy(
+                    statement => statement.Type).Where(pair => pair.Key != "worker_registered")
+                    .Select(pair => $"meshledger_ledger_events_total{{type=\"{pair.Key}\"}} {pair.Value}"),
+                "meshledger_jobs_ended_total{operation=\"system.echo\",status=\"completed\"} 60",
+                "meshledger_jobs_ended_total{operation=\"system.echo\",status=\"failed\"} 10",
+                "meshledger_job_failures_total{code=\"EXECUTION_ERROR\"} 10",
+                "meshledger_executions_total{operation=\"system.echo\",status=\"error\"} 10",
+                "meshledger_job_bidding_duration_seconds_count 70",
+                "meshledger_job_assignment_duration_seconds_count 70",
+                "meshledger_job_queue_duration_seconds_count 70",
+                "meshledger_job_settlement_duration_seconds_count 70",
+                .. JobBook.Statuses.Select(status => $"meshledger_jobs{{status=\"{status}\"}} 0"),
+            ]);
+    }
+
+    [Fact]
     public async Task Several_assignees_retries_cancelling_and_what_comes_in_pieces_are_measured()
     {
         Apply(_source.Job("job_submitted", 1, new { operation = "system.echo" }));
         Apply(_source.Job("bidding_opened", 2, new { attempt = 1 }));
-        var assignees = (object[])[new { worker = _source.Worker.ToString(), price = 1 }, new { worker = "did:key:other", price = 2 }];
+        var assignees = (object[])
+            [new { worker = _source.Worker.ToString(), price = 1 }, new { worker = "did:key:other", price = 2 }];
         Apply(_source.Job("job_assigned", 3, new { attempt = 1, assignees }));
         Apply(_source.Job("execution_started", 4, new { attempt = 1 }, _source.Worker));
         await ExpectAsync("meshledger_worker_active_jobs 1");
@@ -116,11 +151,13 @@ public sealed class LedgerMetricsTests
         Apply(_source.Job("something_new", 1, new { attempt = "one" }));
         foreach (var type in _metrics.Types)
         {
-            Apply(_source.Job(type, 2, new { attempt = "x", receipt = 1, operation = 2, error = "e", size = "s", assignees = 3 }));
+            Apply(_source.Job(
+                type, 2, new { attempt = "x", receipt = 1, operation = 2, error = "e", size = "s", assignees = 3 }));
             Apply(_source.Job(type, 2, new { }, job: "other-job-0001"));
         }
 
-        await ExpectAsync("meshledger_ledger_events_total{type=\"something_new\"} 1", "meshledger_bids_received_total 2");
+        await ExpectAsync(
+            "meshledger_ledger_events_total{type=\"something_new\"} 1", "meshledger_bids_received_total 2");
     }
 
     [Fact]
@@ -128,7 +165,9 @@ public sealed class LedgerMetricsTests
     {
         for (var i = 0; i < 100; i++)
         {
-            Apply(_source.Job("job_submitted", i, new { operation = $"hostile.number{i}", transport = "folder" }, job: $"hostile-{i:D4}"));
+            Apply(_source.Job(
+                "job_submitted", i, new { operation = $"hostile.number{i}", transport = "folder" },
+                job: $"hostile-{i:D4}"));
         }
 
         await ExpectAsync("meshledger_jobs_submitted_total{operation=\"other\",transport=\"folder\"} 100");
@@ -151,7 +190,8 @@ public sealed class LedgerMetricsTests
         Apply(end);
         await ExpectAsync("meshledger_job_duration_seconds_sum{operation=\"system.echo\",status=\"failed\"} 8");
         Assert.DoesNotContain(
-            "meshledger_jobs_submitted_total{", await _registry.WriteAsync(CancellationToken.None), StringComparison.Ordinal);
+            "meshledger_jobs_submitted_total{", await _registry.WriteAsync(
+                CancellationToken.None), StringComparison.Ordinal);
     }
 
     [Fact]

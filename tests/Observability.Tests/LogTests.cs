@@ -48,7 +48,8 @@ public sealed partial class LogTests
         var lines = node.Errors.Split('\n', StringSplitOptions.RemoveEmptyEntries)
             .Select(line => JsonDocument.Parse(line).RootElement).ToList();
         Assert.All(lines, line => Assert.Equal(
-            ["time", "level", "event_id", "category", "message", "fields"], line.EnumerateObject().Select(member => member.Name)));
+            ["time", "level", "event_id", "category", "message", "fields"], line.EnumerateObject().Select(
+                member => member.Name)));
         JsonElement Of(int id) => lines.Single(line => line.GetProperty("event_id").GetInt32() == id);
         var ready = Of(9001).GetProperty("fields");
         Assert.Equal("alpha", ready.GetProperty("name").GetString());

@@ -16,7 +16,8 @@ internal sealed record WireSpan(
     string TraceId, string SpanId, string ParentId, string Name, ulong Start, ulong End, int Status,
     IReadOnlyDictionary<string, string> Attributes, IReadOnlyList<string> Events);
 
-/// <summary>Takes OTLP over HTTP, and reads the protobuf messages of opentelemetry-proto (trace/v1/trace.proto).</summary>
+/// <summary>Takes OTLP over HTTP, and reads the protobuf messages of opentelemetry-proto
+/// (trace/v1/trace.proto).</summary>
 internal sealed class OtlpCollector : IAsyncDisposable
 {
     private readonly WebApplication _server;
@@ -27,7 +28,8 @@ internal sealed class OtlpCollector : IAsyncDisposable
         _server = server;
     }
 
-    public string Url => _server.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
+    public string Url => _server.Services.GetRequiredService<IServer>().Features
+        .Get<IServerAddressesFeature>()!.Addresses.Single();
 
     public WireSpan[] Spans => [.. _spans];
 
@@ -75,9 +77,11 @@ internal sealed class OtlpCollector : IAsyncDisposable
         var other => other.ToString(),
     };
 
-    private static string Hex(byte[] message, int field) => Convert.ToHexStringLower(Fields(message, field).FirstOrDefault() ?? []);
+    private static string Hex(
+        byte[] message, int field) => Convert.ToHexStringLower(Fields(message, field).FirstOrDefault() ?? []);
 
-    private static string Text(byte[] message, int field) => Encoding.UTF8.GetString(Fields(message, field).FirstOrDefault() ?? []);
+    private static string Text(
+        byte[] message, int field) => Encoding.UTF8.GetString(Fields(message, field).FirstOrDefault() ?? []);
 
     private static ulong Number(byte[] message, int field) =>
         Read(message).Where(item => item.Field == field).Select(item => (ulong)item.Value).FirstOrDefault();

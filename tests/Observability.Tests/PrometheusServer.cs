@@ -8,7 +8,8 @@ using MeshLedger.EndToEnd.Tests;
 
 namespace MeshLedger.Observability.Tests;
 
-/// <summary>A Prometheus of its own: configuration, data and port, on loopback. Nothing of it is left at the end.</summary>
+/// <summary>A Prometheus of its own: configuration, data and port, on loopback. Nothing of it is left at the
+/// end.</summary>
 internal sealed partial class PrometheusServer : IAsyncDisposable
 {
     private readonly string _home;
@@ -104,7 +105,7 @@ internal sealed partial class PrometheusServer : IAsyncDisposable
     {
         if (!_process.HasExited)
         {
-            _ = kill(_process.Id, 15);
+            Terminate(_process);
             await _process.WaitForExitAsync();
         }
 
@@ -112,6 +113,9 @@ internal sealed partial class PrometheusServer : IAsyncDisposable
         _client.Dispose();
         Directory.Delete(_home, recursive: true);
     }
+
+    /// <summary>Asks a process to end.</summary>
+    internal static void Terminate(Process process) => _ = kill(process.Id, 15);
 
     private async Task<string> UntilAsync(string path, Func<string, bool> isExpected, string expected)
     {

@@ -77,13 +77,17 @@ public sealed partial class PrometheusTests
         }
 
         using var names = JsonDocument.Parse(await prometheus.AskAsync(
-            "/api/v1/label/__name__/values", text => text.Contains("meshledger_projection_lag_events", StringComparison.Ordinal)));
+            "/api/v1/label/__name__/values", text => text.Contains(
+                "meshledger_projection_lag_events", StringComparison.Ordinal)));
         var seen = names.RootElement.GetProperty("data").EnumerateArray().Select(name => name.GetString()!).ToHashSet();
 
         // It has no value as long as nothing failed.
-        Assert.Equal(["meshledger_scrape_failures_total"], Documented().Where(name => !seen.Contains(name) && !seen.Contains(name + "_count")));
+        Assert.Equal(
+            ["meshledger_scrape_failures_total"],
+            Documented().Where(name => !seen.Contains(name) && !seen.Contains(name + "_count")));
         using var targets = JsonDocument.Parse(await prometheus.AskAsync("/api/v1/targets", _ => true));
-        var target = Assert.Single(targets.RootElement.GetProperty("data").GetProperty("activeTargets").EnumerateArray());
+        var target = Assert.Single(
+            targets.RootElement.GetProperty("data").GetProperty("activeTargets").EnumerateArray());
         Assert.Equal("up", target.GetProperty("health").GetString());
         Assert.Equal("", target.GetProperty("lastError").GetString());
 
@@ -120,7 +124,11 @@ public sealed partial class PrometheusTests
             .Select(match => match.Groups[1].Value),
     ];
 
-    internal static string Url(TestNode node) => Address().Match(node.Errors).Groups[1].Value;
+    internal static string Url(TestNode node) => Url(node.Errors)!;
+
+    /// <summary>Where metrics and health are, by what the node logged; null if it did not yet.</summary>
+    internal static string? Url(
+        string log) => Address().Match(log) is { Success: true } found ? found.Groups[1].Value : null;
 
     [GeneratedRegex(@"Metrics and health: (http://127\.0\.0\.1:\d+)/metrics")]
     private static partial Regex Address();

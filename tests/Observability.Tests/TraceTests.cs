@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using MeshLedger.EndToEnd.Tests;
 
 namespace MeshLedger.Observability.Tests;
@@ -27,7 +29,8 @@ public sealed class TraceTests
                 """));
             await node.ResultAsync("traced-job-0001");
             await node.ResultAsync("plain-job-00001");
-            await Meshledger.UntilAsync(() => File.Exists(node.ResultFile("late-job-000001")) || File.Exists(node.Failed("late.json")), "an end");
+            await Meshledger.UntilAsync(
+                () => File.Exists(node.ResultFile("late-job-000001")) || File.Exists(node.Failed("late.json")), "an end");
             Assert.Equal(0, await node.StopAsync());
         }
 
@@ -50,14 +53,17 @@ public sealed class TraceTests
         });
         Assert.Contains("bid_placed", spans.Single(span => span.Name == "job.bidding").Events);
         Assert.Contains("progress_reported", spans.Single(span => span.Name == "job.execution").Events);
-        Assert.StartsWith("did:key:", spans.Single(span => span.Name == "job.execution").Attributes["meshledger.worker"], StringComparison.Ordinal);
+        Assert.StartsWith(
+            "did:key:", spans.Single(span => span.Name == "job.execution").Attributes["meshledger.worker"],
+            StringComparison.Ordinal);
         Assert.NotEqual("0", spans.Single(span => span.Name == "job.settlement").Attributes["meshledger.mana.paid"]);
 
         var plain = Assert.Single(collector.Spans, span =>
             span.Name == "job" && span.Attributes["meshledger.job.id"] == "plain-job-00001");
         Assert.Equal("", plain.ParentId);
         Assert.Equal(
-            Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData("plain-job-00001"u8))[..32], plain.TraceId);
+            Convert.ToHexStringLower(
+                System.Security.Cryptography.SHA256.HashData("plain-job-00001"u8))[..32], plain.TraceId);
         Assert.Equal(collector.Spans.Length, collector.Spans.Select(span => span.SpanId).Distinct().Count());
 
         var late = Assert.Single(collector.Spans, span =>
@@ -86,7 +92,8 @@ public sealed class TraceTests
 
         Assert.Equal(
             ["shared-job-0001", "shared-job-0002"],
-            collector.Spans.Where(span => span.Name == "job").Select(span => span.Attributes["meshledger.job.id"]).Order());
+            collector.Spans.Where(
+                span => span.Name == "job").Select(span => span.Attributes["meshledger.job.id"]).Order());
     }
 
     [Fact]
@@ -103,6 +110,25 @@ public sealed class TraceTests
         Assert.Equal("completed", (await node.ResultAsync("alone-job-0001")).GetProperty("status").GetString());
         Assert.Equal(0, await node.StopAsync());
         Assert.Contains(" 7003 ", node.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_collector_that_never_answers_holds_up_neither_jobs_nor_the_end()
+    {
+        using var silent = new TcpListener(IPAddress.Loopback, 0);
+        silent.Start();
+        await using var node = await TestNode.StartAsync("--otlp", $"http://{silent.LocalEndpoint}");
+        for (var i = 0; i < 5; i++)
+        {
+            node.Drop($"{i}.json", TestNode.Echo($"silent-job-{i:D4}"));
+        }
+
+        for (var i = 0; i < 5; i++)
+        {
+            await node.ResultAsync($"silent-job-{i:D4}");
+        }
+
+        Assert.Equal(0, await node.StopAsync());
     }
 
     private static string With(string document, string members) => document.Insert(1, members.Trim() + ",");

@@ -1,8 +1,8 @@
 namespace MeshLedger.Observability.Metrics;
 
 /// <summary>
-/// Keeps the values of a label few: what comes from documents and workers is written by others, and each value is a time
-/// series that is kept for ever. At most <paramref name="most"/> values are known by name; all others are
+/// Keeps the values of a label few: what comes from documents and workers is written by others, and each value is a
+/// time series that is kept for ever. At most <paramref name="most"/> values are known by name; all others are
 /// <see cref="Other"/>. Safe for concurrent use.
 /// </summary>
 public sealed class LabelValues(int most)

@@ -12,7 +12,9 @@ internal sealed class LedgerMetrics
 {
     /// <summary>1, 2, 4 ... 16384 s, and below a second as fine as jobs are fast.</summary>
     private static readonly double[] Seconds =
-        [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, .. Enumerable.Range(0, 15).Select(i => Math.Pow(2, i))];
+    [
+        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, .. Enumerable.Range(0, 15).Select(i => Math.Pow(2, i)),
+    ];
 
     private static readonly double[] Bytes = [.. Enumerable.Range(0, 9).Select(i => Math.Pow(4, i + 8))];
 
@@ -35,8 +37,10 @@ internal sealed class LedgerMetrics
     public LedgerMetrics(MetricRegistry metrics, TimeProvider clock, Did? ownWorker, TimeSpan longRunning)
     {
         _events = metrics.Counter(
-            "meshledger_ledger_events_total", "Events appended to the ledger, by any node, while this process ran.", "type");
-        _bytes = metrics.Counter("meshledger_ledger_statement_bytes_total", "Bytes of the signed statements of those events.");
+            "meshledger_ledger_events_total",
+            "Events appended to the ledger, by any node, while this process ran.", "type");
+        _bytes = metrics.Counter(
+            "meshledger_ledger_statement_bytes_total", "Bytes of the signed statements of those events.");
         _table = [];
         AddJobs(metrics);
         AddExecutions(metrics);
@@ -107,11 +111,14 @@ internal sealed class LedgerMetrics
         var submitted = metrics.Counter("meshledger_jobs_submitted_total", "Jobs submitted.", "operation", "transport");
         var assigned = metrics.Counter("meshledger_jobs_assigned_total", "Choices of executors: attempts assigned.");
         var ended = metrics.Counter("meshledger_jobs_ended_total", "Jobs that ended.", "operation", "status");
-        var failed = metrics.Counter("meshledger_job_failures_total", "Jobs that failed, by their error's code.", "code");
-        var retried = metrics.Counter("meshledger_attempts_retried_total", "Attempts that came to nothing and are followed by another.");
+        var failed = metrics.Counter(
+            "meshledger_job_failures_total", "Jobs that failed, by their error's code.", "code");
+        var retried = metrics.Counter(
+            "meshledger_attempts_retried_total", "Attempts that came to nothing and are followed by another.");
         var cancels = metrics.Counter("meshledger_cancel_requests_total", "Requests to cancel a job.");
         var bids = metrics.Counter("meshledger_bids_received_total", "Bids recorded.");
-        var closings = metrics.Counter("meshledger_biddings_closed_total", "Biddings that closed, by the reason.", "reason");
+        var closings = metrics.Counter(
+            "meshledger_biddings_closed_total", "Biddings that closed, by the reason.", "reason");
         var bidding = metrics.Histogram(
             "meshledger_job_bidding_duration_seconds", "From the opening of bidding to its closing.", Seconds);
         var assignment = metrics.Histogram(
@@ -156,13 +163,15 @@ internal sealed class LedgerMetrics
 
     private void AddExecutions(MetricRegistry metrics)
     {
-        var started = metrics.Counter("meshledger_executions_started_total", "Runs of attempts that workers started.", "operation");
+        var started = metrics.Counter(
+            "meshledger_executions_started_total", "Runs of attempts that workers started.", "operation");
         var executions = metrics.Counter(
             "meshledger_executions_total", "Runs of attempts that ended with a receipt.", "operation", "status");
         var queue = metrics.Histogram(
             "meshledger_job_queue_duration_seconds", "From the assignment to the worker's start.", Seconds);
         var duration = metrics.Histogram(
-            "meshledger_execution_duration_seconds", "From the worker's start to its receipt.", Seconds, "operation", "status");
+            "meshledger_execution_duration_seconds",
+            "From the worker's start to its receipt.", Seconds, "operation", "status");
         var memory = metrics.Histogram(
             "meshledger_execution_peak_memory_bytes", "The most memory of a run, where its engine measures it.", Bytes);
         var output = metrics.Counter("meshledger_output_bytes_total", "Bytes of the outputs that receipts name.");
@@ -170,7 +179,8 @@ internal sealed class LedgerMetrics
         var leases = metrics.Counter("meshledger_leases_renewed_total", "Renewals of a worker's lease on an attempt.");
         var checkpoints = metrics.Counter("meshledger_checkpoints_recorded_total", "Saved states of engines.");
         var checkpointBytes = metrics.Counter("meshledger_checkpoint_bytes_total", "Bytes of those saved states.");
-        var partial = metrics.Counter("meshledger_partial_outputs_recorded_total", "Pieces of outputs that came before the end.");
+        var partial = metrics.Counter(
+            "meshledger_partial_outputs_recorded_total", "Pieces of outputs that came before the end.");
         var partialBytes = metrics.Counter("meshledger_partial_output_bytes_total", "Bytes of those pieces.");
 
         _table["execution_started"] = (view, job) =>
@@ -192,7 +202,8 @@ internal sealed class LedgerMetrics
         };
         _table["receipt_issued"] = (view, job) =>
         {
-            var (operation, status) = (_operations.Of(job?.Operation), view.Has("receipt", "error") ? "error" : "success");
+            var (operation, status) = (
+                _operations.Of(job?.Operation), view.Has("receipt", "error") ? "error" : "success");
             executions.Add(1, operation, status);
             Observe(duration, job?.Runs.GetValueOrDefault(view.By.ToString()), view.Time, operation, status);
             output.Add(view.List("receipt", "outputs").Sum(item => EventView.NumberOf(item, "size") ?? 0));
@@ -230,13 +241,15 @@ internal sealed class LedgerMetrics
             return [.. JobBook.Statuses.Select(status => new Sample(counts.GetValueOrDefault(status), status))];
         });
         metrics.Gauge(
-            "meshledger_jobs_long_running", $"Runs of attempts that have lasted for more than {longRunning.TotalSeconds} s.",
+            "meshledger_jobs_long_running",
+            $"Runs of attempts that have lasted for more than {longRunning.TotalSeconds} s.",
             () => _jobs.CountRuns((_, start) => start < clock.GetUtcNow() - longRunning));
         metrics.Gauge(
             "meshledger_worker_active_jobs", "Jobs that this process's worker runs.",
             () => _jobs.CountRuns((worker, start) => worker == own && start is not null));
         metrics.Gauge(
-            "meshledger_worker_queue_depth", "Jobs that are assigned to this process's worker and that it has not started.",
+            "meshledger_worker_queue_depth",
+            "Jobs that are assigned to this process's worker and that it has not started.",
             () => _jobs.CountRuns((worker, start) => worker == own && start is null));
         metrics.Gauge("meshledger_accounts", "Accounts in the ledger.", () =>
         {

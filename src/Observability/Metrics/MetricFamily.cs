@@ -10,8 +10,8 @@ namespace MeshLedger.Observability.Metrics;
 //   meshledger_jobs_ended_total{operation="system.echo",status="completed"} 3
 //
 // In a label's value \ is written \\, " is \" and a line feed is \n; in HELP the first and the last of these. A
-// histogram's buckets are cumulative and end with le="+Inf", which equals its _count. Checked by ExpositionTests, and by
-// promtool and a real Prometheus in PrometheusTests.
+// histogram's buckets are cumulative and end with le="+Inf", which equals its _count. Checked by ExpositionTests, and
+// by promtool and a real Prometheus in PrometheusTests.
 
 /// <summary>One metric with all its label values. Safe for concurrent use.</summary>
 public abstract class MetricFamily(string name, string help, string type, string[] labels)

@@ -16,7 +16,8 @@ public sealed class MetricRegistry
     public MetricRegistry()
     {
         _failures = new Counter(
-            "meshledger_scrape_failures_total", "Values that could not be read for a scrape, and are missing from it.", "metric");
+            "meshledger_scrape_failures_total",
+            "Values that could not be read for a scrape, and are missing from it.", "metric");
     }
 
     /// <summary>The names of all metrics.</summary>
@@ -41,7 +42,8 @@ public sealed class MetricRegistry
 
     /// <summary>A counter that something else counts.</summary>
     public void CounterOf(string name, string help, Func<double> read) =>
-        Add(new Reading(name, help, "counter", [], _ => ValueTask.FromResult<IReadOnlyList<Sample>>([new Sample(read())])));
+        Add(new Reading(
+            name, help, "counter", [], _ => ValueTask.FromResult<IReadOnlyList<Sample>>([new Sample(read())])));
 
     /// <summary>Everything, as Prometheus reads it.</summary>
     public async Task<string> WriteAsync(CancellationToken cancellationToken)

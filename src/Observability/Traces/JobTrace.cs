@@ -12,7 +12,7 @@ namespace MeshLedger.Observability.Traces;
 ///   job.submission            job_submitted, until it was appended
 ///   job.bidding               bidding_opened .. bidding_closed; each bid is an event of it
 ///   job.queue                 job_assigned .. execution_started, for each worker
-///   job.execution             execution_started .. receipt_issued, for each worker; reports of progress are events of it
+///   job.execution             execution_started .. receipt_issued, for each worker; reports of progress are its events
 ///   job.settlement            the last receipt .. the end, until it was appended
 /// </code>
 /// Times are those of their authors' clocks; where one lies before the other, the span has no length.
@@ -194,7 +194,8 @@ internal sealed class JobTrace : IDisposable
     private static void End(Activity span, DateTimeOffset from, DateTimeOffset to) =>
         span.SetEndTime((to < from ? from : to).UtcDateTime);
 
-    private static void AddEvents(Activity span, IEnumerable<EventView> views, Func<EventView, ActivityTagsCollection> tags)
+    private static void AddEvents(
+        Activity span, IEnumerable<EventView> views, Func<EventView, ActivityTagsCollection> tags)
     {
         foreach (var view in views.Take(MostEvents))
         {

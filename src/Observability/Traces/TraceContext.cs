@@ -29,7 +29,8 @@ internal static class TraceContext
 
         var digest = Digest.OfBytes(System.Text.Encoding.UTF8.GetBytes(job.ToString())).ToArray();
         return new ActivityContext(
-            ActivityTraceId.CreateFromBytes(digest.AsSpan(0, 16)), default, ActivityTraceFlags.Recorded, isRemote: true);
+            ActivityTraceId.CreateFromBytes(
+                digest.AsSpan(0, 16)), default, ActivityTraceFlags.Recorded, isRemote: true);
     }
 
     private static (string? Trace, string? Span, string? Parent) Read(string? document)

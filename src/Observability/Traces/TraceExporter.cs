@@ -9,7 +9,8 @@ using OpenTelemetry.Trace;
 namespace MeshLedger.Observability.Traces;
 
 /// <summary>Where traces go.</summary>
-/// <param name="Endpoint">The collector, such as <c>http://127.0.0.1:4318</c>; null: what OTEL_EXPORTER_OTLP_ENDPOINT and
+/// <param name="Endpoint">The collector, such as <c>http://127.0.0.1:4318</c>; null: what OTEL_EXPORTER_OTLP_ENDPOINT
+/// and
 /// the other standard variables say.</param>
 public sealed record TraceOptions(Uri? Endpoint)
 {

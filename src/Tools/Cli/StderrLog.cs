@@ -7,7 +7,8 @@ namespace MeshLedger.Tools.Cli;
 
 /// <summary>
 /// Structured logs on standard error, a line each: <c>TIME LEVEL EVENT_ID CATEGORY: message</c>, or, when the output
-/// is JSON, an object with the same members and the message's values under <c>fields</c>: numbers and booleans as such, all
+/// is JSON, an object with the same members and the message's values under <c>fields</c>: numbers and booleans as
+/// such, all
 /// else as text.
 /// </summary>
 internal sealed class StderrLog(bool json, LogLevel least, TimeProvider clock) : ILoggerFactory

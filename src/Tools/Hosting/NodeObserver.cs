@@ -24,7 +24,8 @@ internal static class NodeObserver
         catch (IOException exception)
         {
             throw new CommandFailure(
-                ExitCodes.Failed, $"--metrics-port: {exception.Message} Choose another port, or 0 for any that is free.");
+                ExitCodes.Failed,
+                $"--metrics-port: {exception.Message} Choose another port, or 0 for any that is free.");
         }
     }
 
