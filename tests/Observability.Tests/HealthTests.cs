@@ -2,10 +2,10 @@ using System.Diagnostics;
 using System.Net;
 using System.Text.Json;
 using MeshLedger.Crypto;
+using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Ports;
 using MeshLedger.EndToEnd.Tests;
 using MeshLedger.Ledger;
-using MeshLedger.Node;
 using MeshLedger.Observability.Metrics;
 using MeshLedger.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -147,36 +147,37 @@ public sealed class HealthTests
         await using var database = await PostgresDatabase.CreateAsync();
         await using var store = new PostgresEventStore(
             database.Source, TimeProvider.System, NullLogger<PostgresEventStore>.Instance);
-        await using var node = new MeshNode(
-            store, new PostgresPresence(database.Source), new NodeKeys(SigningKey.Generate(), SigningKey.Generate()),
-            new NodeOptions(), TimeProvider.System, NullLogger<MeshNode>.Instance);
-        await node.StartAsync(CancellationToken.None);
-        await SubmitAsync(node, "open-before-0001");
+        var events = LedgerHistory.Of(2).Sign(batch: 1);
+        var opened = Array.FindLastIndex(events, signed => signed.Statement.Type == "bidding_opened");
+        await AppendAsync(store, events[..(opened + 1)]);
         var registry = new MetricRegistry();
         var follower = new LedgerFollower(
             store, new LedgerMetrics(registry, TimeProvider.System, null, TimeSpan.FromMinutes(1)), TimeProvider.System,
             NullLogger.Instance);
         using var stop = new CancellationTokenSource();
         var following = follower.RunAsync(stop.Token);
-        await Meshledger.UntilAsync(() => follower.Position > 0, "a follower at the head");
-        await SubmitAsync(node, "open-after-00001");
-        var head = await store.HeadAsync(CancellationToken.None);
-        await Meshledger.UntilAsync(() => follower.Position >= head, "a follower at the new head");
-        var text = await registry.WriteAsync(CancellationToken.None);
-        Assert.Contains("meshledger_jobs{status=\"bidding_open\"} 2\n", text, StringComparison.Ordinal);
+        await Meshledger.UntilAsync(() => follower.Position == opened + 1, "a follower at the head");
+        var before = await registry.WriteAsync(CancellationToken.None);
+        Assert.Contains("meshledger_jobs{status=\"bidding_open\"} 1\n", before, StringComparison.Ordinal);
+        Assert.Contains("meshledger_accounts 2\n", before, StringComparison.Ordinal);
+        Assert.Contains("meshledger_workers_registered 1\n", before, StringComparison.Ordinal);
+        Assert.DoesNotContain("meshledger_ledger_events_total{", before, StringComparison.Ordinal);
+
+        await AppendAsync(store, events[(opened + 1)..]);
+        await Meshledger.UntilAsync(() => follower.Position == events.Length, "a follower at the new head");
+        var after = await registry.WriteAsync(CancellationToken.None);
+        Assert.Contains("meshledger_jobs{status=\"bidding_open\"} 0\n", after, StringComparison.Ordinal);
         Assert.Contains(
-            "meshledger_jobs_submitted_total{operation=\"other\",transport=\"test\"} 1\n", text, StringComparison.Ordinal);
-        Assert.Contains("meshledger_accounts 1\n", text, StringComparison.Ordinal);
+            "meshledger_jobs_ended_total{operation=\"system.echo\",status=\"completed\"} 1\n", after, StringComparison.Ordinal);
+        Assert.Contains("meshledger_job_bidding_duration_seconds_count 1\n", after, StringComparison.Ordinal);
+        Assert.DoesNotContain("meshledger_jobs_submitted_total{", after, StringComparison.Ordinal);
         await stop.CancelAsync();
         await following;
     }
 
-    private static async Task SubmitAsync(MeshNode node, string job)
-    {
-        var document = Domain.Documents.JobDocumentReader.Read(
-            System.Text.Encoding.UTF8.GetBytes(TestNode.Echo(job))).Document!;
-        Assert.IsType<Submission.Accepted>(await node.SubmitAsync(document, "test", CancellationToken.None));
-    }
+    private static async Task AppendAsync(PostgresEventStore store, SignedEvent[] events) =>
+        Assert.IsType<AppendOutcome.Appended>(await store.AppendAsync(
+            new AppendRequest(events, new Dictionary<StreamId, long>()), CancellationToken.None));
 
     private static async Task<(HttpStatusCode Status, JsonElement Answer)> AskAsync(HttpClient client, string url)
     {
