@@ -10,6 +10,12 @@ public interface IOperationHandler
     IReadOnlyList<string> Operations { get; }
 
     /// <summary>
+    /// What running this document takes of this machine, so that the worker can set it aside. Never throws: a payload
+    /// that cannot be read counts with the operation's defaults, and its run will tell the fault.
+    /// </summary>
+    HandlerNeeds Needs(JobDocument document) => HandlerNeeds.None;
+
+    /// <summary>
     /// Runs the job to its end. A guest's or an input's failure is a result that did not succeed, never an exception.
     /// Cancellation (time limit, worker stopping) ends everything that the handler started, and then throws
     /// <see cref="OperationCanceledException"/>.
@@ -17,10 +23,23 @@ public interface IOperationHandler
     Task<OperationResult> RunAsync(OperationContext context, CancellationToken cancellationToken);
 }
 
+/// <summary>What an attempt takes of the machine while it runs: processor cores, and memory and room on disk in MB.
+/// </summary>
+public sealed record HandlerNeeds(long CpuCores, long MemoryMb, long StorageMb)
+{
+    /// <summary>Nothing worth setting aside.</summary>
+    public static HandlerNeeds None { get; } = new(0, 0, 0);
+}
+
 /// <summary>What a handler is given.</summary>
 /// <param name="Document">The job's document.</param>
 /// <param name="Progress">Tells the ledger how far the attempt is; cheap, may be called often.</param>
-public sealed record OperationContext(JobDocument Document, Action<OperationProgress> Progress);
+public sealed record OperationContext(JobDocument Document, Action<OperationProgress> Progress)
+{
+    /// <summary>Takes the next bytes of an output, <c>stdout</c> or <c>stderr</c>, while the operation runs. All that
+    /// was given of one is what the result keeps of it. May be called from any thread, one call at a time.</summary>
+    public Action<string, ReadOnlyMemory<byte>> Output { get; init; } = static (_, _) => { };
+}
 
 /// <param name="Phase">A lower-case word, such as <c>boot</c>.</param>
 /// <param name="BasisPoints">0 to 10000, never falling.</param>
