@@ -29,13 +29,16 @@ internal sealed class Treasury : IAsyncDisposable
     private readonly Task _loop;
 
     public Treasury(
-        IEventStore store, IAuthority authority, NodeOptions options, EventAuthor node, EventAuthor submitter, ILogger log)
+        IEventStore store, IAuthority authority, Standings standings, Quotas quotas, NodeOptions options, EventAuthor node,
+        TimeProvider clock, ILogger log)
     {
         Store = store;
         Authority = authority;
+        Standings = standings;
+        Quotas = quotas;
         Options = options;
         Node = node;
-        Submitter = submitter;
+        Clock = clock;
         _log = log;
         _loop = Task.Run(RunAsync);
     }
@@ -51,22 +54,28 @@ internal sealed class Treasury : IAsyncDisposable
 
     internal EventAuthor Node { get; }
 
-    internal EventAuthor Submitter { get; }
+    internal Standings Standings { get; }
+
+    internal Quotas Quotas { get; }
+
+    internal TimeProvider Clock { get; }
 
     internal CancellationToken Stopping => _stopping.Token;
 
     /// <summary>Submits a document and holds its price. The recorded events are those of the job's stream; none if
     /// nothing was appended now.</summary>
+    /// <param name="submitter">Who signs, and pays.</param>
+    /// <param name="match">The aid request that the job answers, where it does.</param>
     public async Task<(Submission Submission, IReadOnlyList<RecordedEvent> Events)> SubmitAsync(
-        JobDocument document, string transport, CancellationToken cancellationToken)
+        JobDocument document, string transport, EventAuthor submitter, AidMatch? match, CancellationToken cancellationToken)
     {
         var body = JobSubmission.Create(
             document,
-            Submitter.Did,
+            submitter.Did,
             transport,
-            Options.DefaultMaxPrice,
-            (long)Options.DefaultBidWindow.TotalMilliseconds);
-        var item = new SubmitItem(document.JobId, body);
+            Options.Market.DefaultMaxPrice,
+            (long)Options.Market.DefaultBidWindow.TotalMilliseconds);
+        var item = new SubmitItem(document.JobId, body, submitter, match);
         await _waiting.Writer.WriteAsync(item, cancellationToken);
         return await item.Answer.Task.WaitAsync(cancellationToken);
     }
@@ -158,7 +167,7 @@ internal sealed class Treasury : IAsyncDisposable
         var included = new List<TreasuryItem>();
         foreach (var item in items)
         {
-            if (item.IsAnswered || item.Streams(Submitter.Did).Any(taken.Contains))
+            if (item.IsAnswered || item.Streams.Any(taken.Contains))
             {
                 continue;
             }
@@ -166,7 +175,7 @@ internal sealed class Treasury : IAsyncDisposable
             if (await item.DraftAsync(this, draft, accounts))
             {
                 included.Add(item);
-                taken.UnionWith(item.Streams(Submitter.Did));
+                taken.UnionWith(item.Streams);
             }
         }
 
@@ -228,51 +237,66 @@ internal sealed class Treasury : IAsyncDisposable
         }
     }
 
+    /// <summary>An account as it stands in the draft: opened if it is new, with what has grown since it was last touched.
+    /// </summary>
     internal async Task<AccountState> AccountAsync(
-        Did owner, long grant, Digest? cause, Draft draft, Dictionary<Did, AccountState> accounts)
+        Did owner, long grant, Draft draft, Dictionary<Did, AccountState> accounts)
     {
-        if (!accounts.TryGetValue(owner, out var state) && !_accounts.TryGetValue(owner, out state))
+        if (accounts.TryGetValue(owner, out var state))
+        {
+            return state;
+        }
+
+        if (!_accounts.TryGetValue(owner, out state))
         {
             state = AccountState.None;
             foreach (var recorded in await Store.LoadAsync(StreamId.OfAccount(owner), _stopping.Token))
             {
-                if (Account.Check(state, EventFact.Of(recorded.Statement), Authority) is { } refusal)
+                var fact = EventFact.Of(recorded.Statement);
+                if (Account.Check(state, fact, Authority) is { } refusal)
                 {
                     throw JobEntry.NeverWritten(recorded, refusal);
                 }
 
-                state = Account.Evolve(state, recorded.Statement.Body);
+                state = Account.Evolve(state, fact.Body, fact.Time);
             }
 
             _accounts[owner] = state;
         }
 
-        var stream = StreamId.OfAccount(owner);
-        draft.Expect(stream, state.Version);
+        draft.Expect(StreamId.OfAccount(owner), state.Version);
+        accounts[owner] = state;
         if (state.Version == 0)
         {
-            var opened = new AccountEvent.Opened(grant);
-            draft.Add(Node, opened, cause, stream);
-            state = Account.Evolve(state, opened);
+            var economy = Options.Economy;
+            Move(
+                owner,
+                new AccountEvent.Opened(grant, economy.RegenerationPerMinute, economy.RegenerationCap),
+                null,
+                draft,
+                accounts);
+        }
+        else if (Account.Regeneration(state, Clock.GetUtcNow(), Standings.OfSubmitter(owner)) is { } grown)
+        {
+            Move(owner, grown, null, draft, accounts);
         }
 
-        accounts[owner] = state;
-        return state;
+        return accounts[owner];
     }
 
     internal Refusal? Check(AccountState state, AccountEvent body) =>
-        Account.Check(state, new EventFact(Node.Did, null, default, default, body), Authority);
+        Account.Check(state, new EventFact(Node.Did, null, default, Clock.GetUtcNow(), body), Authority);
 
     internal void Move(
-        Did owner, AccountEvent body, Digest cause, Draft draft, Dictionary<Did, AccountState> accounts)
+        Did owner, AccountEvent body, Digest? cause, Draft draft, Dictionary<Did, AccountState> accounts)
     {
         var state = accounts[owner];
-        if (Check(state, body) is { } refusal)
+        var statement = draft.Add(Node, body, cause, StreamId.OfAccount(owner));
+        if (Account.Check(state, EventFact.Of(statement), Authority) is { } refusal)
         {
             throw new InvalidHistoryException($"Account {owner} cannot take {body}: {refusal}");
         }
 
-        draft.Add(Node, body, cause, StreamId.OfAccount(owner));
-        accounts[owner] = Account.Evolve(state, body);
+        accounts[owner] = Account.Evolve(state, body, statement.Time);
     }
 }

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Threading.Channels;
 using MeshLedger.Crypto;
 using MeshLedger.Domain.Jobs;
+using MeshLedger.Domain.Nodes;
 using MeshLedger.Domain.Ports;
 using MeshLedger.Domain.Workers;
 
@@ -17,7 +18,7 @@ internal sealed class WorkerLink(WorkerRegistration registration)
 }
 
 /// <summary>The workers that are alive: those that listen here, and those that other nodes say listen to them.</summary>
-internal sealed class WorkerLinks
+internal sealed class WorkerLinks(Registry registry, Standings standings)
 {
     private readonly ConcurrentDictionary<Did, WorkerLink> _local = new();
     private volatile IReadOnlyList<WorkerRegistration> _remote = [];
@@ -35,15 +36,25 @@ internal sealed class WorkerLinks
     public void Remove(WorkerLink link) =>
         _local.TryRemove(new KeyValuePair<Did, WorkerLink>(link.Registration.Worker, link));
 
-    public WorkerLink? Of(Did worker) => _local.GetValueOrDefault(worker);
-
     public void SetRemote(IEnumerable<WorkerRegistration> remote) =>
         _remote = [.. remote.Where(registration => !_local.ContainsKey(registration.Worker))];
 
-    /// <summary>Every requirement of a job that a worker would not meet even with all of its resources free.</summary>
-    public static IReadOnlyList<string> Unmet(JobEvent.Submitted submission, WorkerEvent.Registered worker)
+    /// <summary>True if a worker could run a job with all of its resources free.</summary>
+    public bool CouldRun(WorkerRegistration registration, JobState state) =>
+        registration.Worker != state.Submitter
+        && Requirements.Unmet(state.Submission, BidderOf(registration, state.Submission.Operation)).Count == 0;
+
+    /// <summary>The live workers as bidders with all of their resources free.</summary>
+    public IEnumerable<Bidder> Bidders(string operation) => Live.Select(worker => BidderOf(worker, operation));
+
+    private Bidder BidderOf(WorkerRegistration registration, string operation)
     {
-        var all = worker.Resources;
-        return Market.Unmet(submission, worker, new FreeResources(all.CpuCores, all.MemoryMb, all.StorageMb));
+        var (worker, all) = (registration.Worker, registration.Facts.Resources);
+        return new Bidder(
+            registration,
+            new FreeResources(all.CpuCores, all.MemoryMb, all.StorageMb, registration.Facts.MaxConcurrentJobs),
+            registry.Standing(worker, long.MaxValue),
+            registry.Memberships(worker, long.MaxValue),
+            standings.Points(worker, operation));
     }
 }

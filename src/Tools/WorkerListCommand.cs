@@ -26,7 +26,7 @@ internal static class WorkerListCommand
         var registry = await ledger.LoadRegistryAsync(call.Stop);
         var live = (await ledger.LiveWorkersAsync(registry, call.Stop)).Select(worker => worker.Worker).ToHashSet();
         var reputation = (await Sql.RowsAsync(
-                ledger.Database, "SELECT worker, succeeded, failed, earned FROM worker_reputation", [], call.Stop))
+                ledger.Database, "SELECT worker, succeeded, failed, earned FROM worker_reputation WHERE operation = ''", [], call.Stop))
             .ToDictionary(row => row.Text("worker"));
         var rows = registry.Workers.OrderBy(worker => worker.Facts.WorkerId, StringComparer.Ordinal)
             .ThenBy(worker => worker.Worker.ToString(), StringComparer.Ordinal)

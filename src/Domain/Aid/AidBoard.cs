@@ -33,6 +33,7 @@ public sealed class AidBoard
     private readonly Lock _lock = new();
     private readonly Dictionary<StreamId, AidRequest> _requests = [];
     private readonly Dictionary<StreamId, AidTemplate> _templates = [];
+    private readonly Dictionary<Digest, StreamId> _byDigest = [];
     private readonly List<StreamId> _order = [];
 
     /// <summary>In log order.</summary>
@@ -56,6 +57,24 @@ public sealed class AidBoard
             {
                 return [.. _order.Where(_templates.ContainsKey).Select(stream => _templates[stream])];
             }
+        }
+    }
+
+    /// <summary>The request of a stream; null if there is none.</summary>
+    public AidRequest? Request(StreamId stream)
+    {
+        lock (_lock)
+        {
+            return _requests.GetValueOrDefault(stream);
+        }
+    }
+
+    /// <summary>The template of an event's digest; null if there is none.</summary>
+    public AidTemplate? Template(Digest digest)
+    {
+        lock (_lock)
+        {
+            return _byDigest.TryGetValue(digest, out var stream) ? _templates[stream] : null;
         }
     }
 
@@ -94,12 +113,12 @@ public sealed class AidBoard
         var document = JsonNode.Parse(template.Document)!.AsObject();
         document["job_id"] = job.ToString();
         document["created_at"] = Rfc3339.Write(now);
-        if (document["payload"] is JsonObject payload && payload["data"] is null)
+        if (document["payload"] is JsonObject payload)
         {
-            payload["data"] = new JsonObject();
+            payload["data"] ??= new JsonObject();
         }
 
-        if ((document["payload"] as JsonObject)?["data"] is JsonObject data)
+        if (document["payload"] is JsonObject { } filled && filled["data"] is JsonObject data)
         {
             foreach (var (name, value) in JsonNode.Parse(request.Parameters)!.AsObject())
             {
@@ -165,6 +184,7 @@ public sealed class AidBoard
                     break;
                 case AidEvent.TemplateRegistered template:
                     _order.Add(statement.Stream);
+                    _byDigest[statement.Digest] = statement.Stream;
                     _templates[statement.Stream] = new AidTemplate(
                         statement.Stream, statement.Digest, statement.By, statement.Time, template.Name, template.Tags,
                         template.Document, false);
@@ -184,36 +204,21 @@ public sealed class AidBoard
             ? null
             : new Refusal("WRONG_TAGS", $"expected 1 to {MaxTags} tags of 1 to {MaxTagLength} characters");
 
-    /// <summary>True for what a match can read and write again: no member twice, no lone surrogate.</summary>
+    /// <summary>An object without a member twice, and whose strings can all be written again: no lone surrogates.
+    /// </summary>
     private static bool IsObject(string json, int maxLength)
     {
         try
         {
-            using var document = JsonDocument.Parse(json.Length <= maxLength ? json : "", Strict);
-            using var trial = new Utf8JsonWriter(Stream.Null);
-            document.RootElement.WriteTo(trial);
-            return document.RootElement.ValueKind == JsonValueKind.Object;
+            return json.Length <= maxLength
+                && JsonNode.Parse(json, documentOptions: Strict) is JsonObject node && node.ToJsonString().Length > 0;
         }
-        catch (JsonException)
-        {
-            return false;
-        }
-        catch (InvalidOperationException)
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
             return false;
         }
     }
 
-    private bool Shares(AidRequest request, Digest template)
-    {
-        foreach (var known in _templates.Values)
-        {
-            if (known.Digest == template)
-            {
-                return !known.IsWithdrawn && known.Tags.Intersect(request.Tags, StringComparer.Ordinal).Any();
-            }
-        }
-
-        return false;
-    }
+    private bool Shares(AidRequest request, Digest template) => Template(template) is { IsWithdrawn: false } known
+        && known.Tags.Intersect(request.Tags, StringComparer.Ordinal).Any();
 }

@@ -68,6 +68,11 @@ public sealed class Registry : IAuthority
         _ => new Refusal("WRONG_STREAM", $"{statement.Type} does not belong to stream {statement.Stream}"),
     };
 
+    /// <summary>True if an event was taken in before, or is none of the registry's.</summary>
+    public bool Knows(RecordedEvent recorded) =>
+        recorded.Statement.Body is not (NodeEvent or WorkerEvent or FederationEvent or AidEvent)
+        || recorded.Version <= _versions.GetValueOrDefault(recorded.Statement.Stream);
+
     /// <summary>Takes in an event that was checked; a second time, it changes nothing. Events of other streams change
     /// nothing at all.</summary>
     public void Apply(RecordedEvent recorded) =>

@@ -1,9 +1,11 @@
 using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Jobs;
 using MeshLedger.Domain.Nodes;
+using MeshLedger.Domain.Reputation;
 using MeshLedger.Domain.Workers;
 using MeshLedger.Ledger;
 using MeshLedger.Ledger.Postgres;
+using MeshLedger.Node;
 using MeshLedger.Projections;
 using MeshLedger.Tools.Cli;
 using Microsoft.Extensions.Logging;
@@ -98,11 +100,7 @@ internal sealed class LedgerSession : IAsyncDisposable
     public async Task<Registry> LoadRegistryAsync(CancellationToken cancellationToken)
     {
         var registry = new Registry();
-        foreach (var recorded in await Store.LoadKindsAsync(["ledger", "node", "worker"], cancellationToken))
-        {
-            registry.Apply(recorded.Statement, recorded.Statement.Body);
-        }
-
+        await RegistryReader.ReadAsync(Store, registry, cancellationToken);
         return registry;
     }
 
@@ -112,6 +110,29 @@ internal sealed class LedgerSession : IAsyncDisposable
     {
         var present = await new PostgresPresence(Database).ListAsync(PresenceLimit, cancellationToken);
         return [.. present.Workers.Select(worker => registry.Registration(worker.Registration)).OfType<WorkerRegistration>()];
+    }
+
+    /// <summary>The workers that are alive, as bidders with all of their resources free.</summary>
+    public async Task<IReadOnlyList<Bidder>> LiveBiddersAsync(
+        Registry registry, string operation, CancellationToken cancellationToken)
+    {
+        var live = await LiveWorkersAsync(registry, cancellationToken);
+        var book = new ReputationBook();
+        foreach (var recorded in await Store.LoadTypesAsync(
+            ["job_completed", "job_failed", "attempt_ended"], null, cancellationToken))
+        {
+            book.Apply(recorded.Statement.Body, recorded.Statement.Time);
+        }
+
+        return [.. live
+            .Select(worker => new Bidder(
+                worker,
+                new FreeResources(
+                    worker.Facts.Resources.CpuCores, worker.Facts.Resources.MemoryMb, worker.Facts.Resources.StorageMb,
+                    worker.Facts.MaxConcurrentJobs),
+                registry.Standing(worker.Worker, long.MaxValue),
+                registry.Memberships(worker.Worker, long.MaxValue),
+                book.Points(worker.Worker, operation, TimeProvider.System.GetUtcNow())))];
     }
 
     public async ValueTask DisposeAsync()

@@ -18,7 +18,10 @@ internal sealed record WaitedJob(JobId JobId, DroppedFile? File = null)
 
     public string Status => Outcome ?? State?.Status.Name() ?? "not taken yet";
 
-    public double Percent => Outcome is not null ? 100 : (State?.Progress?.BasisPoints ?? 0) / 100.0;
+    /// <summary>Of the run that is furthest.</summary>
+    public JobEvent.ProgressReported? Progress => Outcome is null ? State?.Furthest : null;
+
+    public double Percent => Outcome is not null ? 100 : (Progress?.BasisPoints ?? 0) / 100.0;
 }
 
 /// <summary>Waits for jobs: bars on a terminal, otherwise a line for each change, both on standard error; then the
@@ -65,7 +68,7 @@ internal static class JobWaiting
         var said = new Dictionary<WaitedJob, string>(ReferenceEqualityComparer.Instance);
         return job =>
         {
-            var progress = job is { Outcome: null, State.Progress: { } report }
+            var progress = job.Progress is { } report
                 ? $" {report.BasisPoints / 100} % {report.Phase}: {report.Message}"
                 : "";
             var line = $"{job.JobId}: {job.Status}{progress}";
@@ -84,7 +87,7 @@ internal static class JobWaiting
             (IEqualityComparer<WaitedJob>)ReferenceEqualityComparer.Instance);
         return job =>
         {
-            var phase = job is { Outcome: null, State.Progress: { } report } ? $" {report.Phase}" : "";
+            var phase = job.Progress is { } report ? $" {report.Phase}" : "";
             var bar = bars[job];
             bar.Description = Markup.Escape(SafeText.Line($"{job.JobId} {job.Status}{phase}"));
             bar.Value = job.Percent;
@@ -172,7 +175,7 @@ internal static class JobWaiting
             else if (job.State is { } state && state.Status.IsTerminal() && (job.File is null || Overdue(state)))
             {
                 job.Outcome = state.Status.Name();
-                job.Reason = state.Failure is { Error: var error } ? $"{error.Code}: {error.Message}" : null;
+                job.Reason = state.Error is { } error ? $"{error.Code}: {error.Message}" : null;
             }
             else if (!known && job.File is null && waited >= UnknownLimit)
             {
