@@ -1,4 +1,6 @@
 using System.Reflection;
+using System.Text;
+using MeshLedger.Crypto;
 using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Ports;
 using Npgsql;
@@ -15,25 +17,30 @@ internal sealed class ProjectionRunner(IProjection projection, IEventStore store
 {
     private const int Batch = 5000;
 
+    private readonly string _script = Script(projection.Name);
     private long _position = -1;
 
     public string Name => projection.Name;
 
+    /// <summary>The table's comment, by which a table of another version is known.</summary>
+    private string MadeBy => "meshledger " + Digest.OfBytes(Encoding.UTF8.GetBytes(_script));
+
     private string Shard => projection.Name + ":All";
 
-    /// <summary>Makes the table and the position if they are missing.</summary>
+    /// <summary>Makes the table and the position if they are missing, or anew if the table is of another version.
+    /// </summary>
     public async Task EnsureAsync(CancellationToken cancellationToken)
     {
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         await ExecuteAsync(connection, "SELECT pg_advisory_xact_lock(7310579631243879527)", cancellationToken);
-        await using (var exists = new NpgsqlCommand("SELECT to_regclass($1) IS NOT NULL", connection))
+        await using var made = new NpgsqlCommand("SELECT obj_description(to_regclass($1), 'pg_class')", connection);
+        made.Parameters.Add(new NpgsqlParameter<string> { TypedValue = projection.Name });
+        if (await made.ExecuteScalarAsync(cancellationToken) as string != MadeBy)
         {
-            exists.Parameters.Add(new NpgsqlParameter<string> { TypedValue = projection.Name });
-            if (!(bool)(await exists.ExecuteScalarAsync(cancellationToken))!)
-            {
-                await CreateAsync(connection, cancellationToken);
-            }
+            await TakePositionAsync(connection, cancellationToken);
+            await CreateAsync(connection, cancellationToken);
+            _position = -1;
         }
 
         await transaction.CommitAsync(cancellationToken);
@@ -45,7 +52,6 @@ internal sealed class ProjectionRunner(IProjection projection, IEventStore store
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         await TakePositionAsync(connection, cancellationToken);
-        await ExecuteAsync(connection, $"DROP TABLE IF EXISTS {projection.Name}", cancellationToken);
         await CreateAsync(connection, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         _position = -1;
@@ -157,14 +163,22 @@ internal sealed class ProjectionRunner(IProjection projection, IEventStore store
         return await command.ExecuteScalarAsync(cancellationToken) as long? ?? -1;
     }
 
+    /// <summary>Drops the table, and the views on it, and makes them; the position is 0.</summary>
     private async Task CreateAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
-        var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream(projection.Name + ".sql")!;
-        using var reader = new StreamReader(stream);
-        await ExecuteAsync(connection, await reader.ReadToEndAsync(cancellationToken), cancellationToken);
+        await ExecuteAsync(
+            connection,
+            $"DROP TABLE IF EXISTS {projection.Name} CASCADE; {_script}; COMMENT ON TABLE {projection.Name} IS '{MadeBy}'",
+            cancellationToken);
         await using var command = new NpgsqlCommand("SELECT mt_mark_event_progression($1, 0)", connection);
         command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = Shard, NpgsqlDbType = NpgsqlDbType.Varchar });
         await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    private static string Script(string name)
+    {
+        using var reader = new StreamReader(Assembly.GetExecutingAssembly().GetManifestResourceStream(name + ".sql")!);
+        return reader.ReadToEnd();
     }
 
     private static async Task ExecuteAsync(NpgsqlConnection connection, string sql, CancellationToken cancellationToken)
