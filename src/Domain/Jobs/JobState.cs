@@ -131,6 +131,9 @@ public sealed record JobState
     /// <summary>The latest event that a decision about the job may answer.</summary>
     public Digest Milestone => ReceiptDigest ?? AssignmentDigest ?? BiddingDigest ?? SubmissionDigest;
 
+    /// <summary>The latest progress of the run that is furthest.</summary>
+    public JobEvent.ProgressReported? Furthest => Runs.Select(run => run.Progress).MaxBy(progress => progress?.BasisPoints ?? -1);
+
     /// <summary>The run of a worker in the attempt that is under way.</summary>
     public Run? RunOf(Did worker) => Runs.Find(run => run.Worker == worker);
 }

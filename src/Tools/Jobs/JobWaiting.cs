@@ -16,10 +16,8 @@ internal sealed record WaitedJob(JobId JobId, DroppedFile? File = null)
 
     public string? Reason { get; set; }
 
-    /// <summary>Of the run that is least far, where several workers run the job.</summary>
-    public JobEvent.ProgressReported? Progress => Outcome is null
-        ? State?.Runs.Where(run => run.Receipt is null).Select(run => run.Progress).MinBy(report => report?.BasisPoints ?? 0)
-        : null;
+    /// <summary>Of the run that is furthest.</summary>
+    public JobEvent.ProgressReported? Progress => Outcome is null ? State?.Furthest : null;
 
     public string Status => Outcome ?? State?.Status.Name() ?? "not taken yet";
 
