@@ -20,7 +20,7 @@ internal static class FederationCommands
         Description = $"A federation's name: {FederationNames.Expected}.",
     };
 
-    private static readonly Argument<string> Worker = WorkerListCommand.NewArgument();
+    private static readonly Argument<string> Worker = WorkerCommands.NewArgument();
 
     private static readonly Option<string[]> Scopes = new("--scope")
     {

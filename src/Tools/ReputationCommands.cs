@@ -12,7 +12,7 @@ namespace MeshLedger.Tools;
 /// <summary><c>meshledger reputation show|list</c>: what settlements say of workers, now or as of any position.</summary>
 internal static class ReputationCommands
 {
-    private static readonly Argument<string> Worker = WorkerListCommand.NewArgument();
+    private static readonly Argument<string> Worker = WorkerCommands.NewArgument();
 
     private static readonly Option<long?> AsOf = GlobalOptions.Number(
         "--as-of", "As of this position of the log, as a node that chose then saw it (default: now).", 1L, long.MaxValue);

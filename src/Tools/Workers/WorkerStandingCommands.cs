@@ -13,7 +13,7 @@ namespace MeshLedger.Tools.Workers;
 /// </summary>
 internal static class WorkerStandingCommands
 {
-    private static readonly Argument<string> Worker = WorkerListCommand.NewArgument();
+    private static readonly Argument<string> Worker = WorkerCommands.NewArgument();
 
     private static readonly Option<string?> Reason = new("--reason")
     {

@@ -7,7 +7,7 @@ namespace MeshLedger.Tools.Workers;
 
 /// <summary><c>meshledger worker list|show</c>: who registered, who is alive and takes jobs, and how their attempts ended.
 /// </summary>
-internal static class WorkerListCommand
+internal static class WorkerCommands
 {
     private static readonly Column[] Columns =
     [
@@ -24,19 +24,30 @@ internal static class WorkerListCommand
         Description = "A worker's name, or its key (did:key:...).",
     };
 
-    public static Command Create() => new Verb(
-        "list", "List all workers that ever registered.",
-        "meshledger worker list", "meshledger worker list --output jsonl").Does(ListAsync);
-
-    public static Command CreateShow() => new Verb(
-        "show",
-        "Show a worker: standing, resources, the jobs that it runs, its reputation for each operation, and what federations "
-        + "trust it with.",
-        "meshledger worker show alpha",
-        "meshledger worker show did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK --output json")
+    public static Command Create()
     {
-        Worker,
-    }.Does(ShowAsync);
+        var worker = new Command("worker", "See the workers, and say whether they take jobs.")
+        {
+            new Verb(
+                "list", "List all workers that ever registered.",
+                "meshledger worker list", "meshledger worker list --output jsonl").Does(ListAsync),
+            new Verb(
+                "show",
+                "Show a worker: standing, resources, the jobs that it runs, its reputation for each operation, and what "
+                + "federations trust it with.",
+                "meshledger worker show alpha",
+                "meshledger worker show did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK --output json")
+            {
+                Worker,
+            }.Does(ShowAsync),
+        };
+        foreach (var verb in WorkerStandingCommands.Create())
+        {
+            worker.Add(verb);
+        }
+
+        return worker;
+    }
 
     private static async Task<int> ListAsync(Call call)
     {
