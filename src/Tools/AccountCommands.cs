@@ -50,9 +50,11 @@ internal static class AccountCommands
             throw new CommandFailure(ExitCodes.NotFound, $"{wanted} has no account in this ledger.");
         }
 
+        var pool = File.Exists(call.Data.KeyFile("pool")) ? SigningKey.Load(call.Data.KeyFile("pool")).Did : default;
         foreach (var row in rows)
         {
-            row.Insert(1, "name", names.Role(Did.Parse(row.Text("owner"))));
+            var owner = Did.Parse(row.Text("owner"));
+            row.Insert(1, "name", owner == pool ? "pool" : names.Role(owner));
         }
 
         Column[] columns =

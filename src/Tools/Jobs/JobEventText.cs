@@ -48,8 +48,8 @@ internal static class JobEventText
         < 0 => "0 s",
         < 10 => string.Create(CultureInfo.InvariantCulture, $"{Math.Floor(time.TotalSeconds * 10) / 10:0.#} s"),
         < 120 => $"{(long)time.TotalSeconds} s",
-        < 7200 => $"{(long)time.TotalMinutes} min {time.Seconds} s",
-        _ => $"{(long)time.TotalHours} h {time.Minutes} min",
+        < 7200 => $"{(long)time.TotalMinutes} min{(time.Seconds > 0 ? $" {time.Seconds} s" : "")}",
+        _ => $"{(long)time.TotalHours} h{(time.Minutes > 0 ? $" {time.Minutes} min" : "")}",
     };
 
     private static string Progress(JobEvent.ProgressReported progress, bool withBar)
