@@ -5,6 +5,7 @@ using MeshLedger.Ledger;
 using MeshLedger.Ledger.Postgres;
 using MeshLedger.Machines;
 using MeshLedger.Node;
+using MeshLedger.Observability;
 using MeshLedger.Projections;
 using MeshLedger.Transports.Folder;
 using MeshLedger.Worker;
@@ -32,6 +33,9 @@ internal sealed record NodeHostOptions
 
     /// <summary>Whether nodes that join the ledger are admitted.</summary>
     public bool AdmitNodes { get; init; } = true;
+
+    /// <summary>Metrics, health and traces.</summary>
+    public ObservationOptions Observation { get; init; } = new();
 }
 
 /// <summary>Puts a node together, runs it until it is asked to stop, and takes it apart in order.</summary>
@@ -46,6 +50,8 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
         var data = options.Data;
         data.Make();
         using var held = await data.HoldAsync(clock, stop);
+        await using var observation = await NodeObserver.StartAsync(options.Observation, data, logs, clock, stop);
+        logs = observation.Logs;
 
         // A start that is broken off would leave its server behind; so it is waited for, and then stopped.
         await using var server = options.Postgres is null
@@ -82,6 +88,8 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
             : NewWorker(node, options.Worker, machines).RunAsync(stopWork.Token);
         var projecting = new ProjectionSet(store, database, clock, logs.CreateLogger<ProjectionSet>())
             .RunAsync(stopWork.Token);
+        var observing = observation.RunAsync(
+            NodeObserver.Describe(store, database, keys, options, clock, logs), stopWork.Token);
         var taking = transport.RunAsync(node, stopIntake.Token);
         var record = new NodeRecord(
             Environment.ProcessId, options.Name, keys.Node.Did.ToString(), options.Folder, options.Postgres is not null,
@@ -90,8 +98,8 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
         ready(record);
 
         Task[] parts = options.Worker is null
-            ? [node.Failure, taking, projecting]
-            : [node.Failure, taking, projecting, worker];
+            ? [node.Failure, taking, projecting, observing]
+            : [node.Failure, taking, projecting, observing, worker];
         var asked = Task.Delay(Timeout.InfiniteTimeSpan, stop);
         var first = await Task.WhenAny([asked, .. parts]);
         await stopIntake.CancelAsync();
@@ -99,6 +107,7 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
         await stopWork.CancelAsync();
         await EndAsync(worker);
         await EndAsync(projecting);
+        await EndAsync(observing);
         if (first != asked)
         {
             await first;
