@@ -93,8 +93,9 @@ public sealed class VmExecuteHandlerTests : IAsyncLifetime, IAsyncDisposable
     {
         var result = await RunAsync(await AddAsync("spin"), "", timeoutSeconds: 3);
 
+        // How far the guest came by then depends on how busy the computer is.
         Assert.Equal(("TIMEOUT", "Job exceeded timeout of 3 s"), (result.Error!.Code, result.Error.Message));
-        Assert.Equal("spinning\n", Given.Text(result, "stdout"));
+        Assert.Equal(["stdout", "stderr"], result.Outputs.Select(output => output.Name));
     }
 
     [Fact]
