@@ -21,6 +21,7 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
     private readonly Sequencer _sequencer;
     private readonly CancellationTokenSource _stopping = new();
     private readonly Task _listening;
+    private long _told;
 
     /// <summary>The database must be migrated (<see cref="Migrations"/>).</summary>
     /// <param name="rememberedBatches">How many verified signatures are remembered, so that events of one batch that
@@ -48,6 +49,12 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
         {
             return new AppendOutcome.Rejected(new Refusal(
                 "BAD_SIGNATURE", $"event {bad.Statement.Id} is not signed by {bad.Statement.By}"));
+        }
+
+        if (request.Events.DistinctBy(signed => signed.Statement.Id).Count() < request.Events.Count)
+        {
+            return new AppendOutcome.Rejected(new Refusal(
+                "EVENT_ID_TAKEN", "two of these events have one event id; every event has an id of its own"));
         }
 
         return await _sequencer.AppendAsync(request, cancellationToken);
@@ -165,7 +172,7 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
                 }
                 catch (Exception exception) when (exception is NpgsqlException or IOException or TimeoutException)
                 {
-                    Log.FollowPostponed(_log, delay.TotalMilliseconds, exception.Message);
+                    TellPostponed(exception, delay);
                     await Task.Delay(delay, _clock, cancellationToken);
                     delay = delay < TimeSpan.FromSeconds(5) ? delay * 2 : delay;
                     continue;
@@ -241,11 +248,22 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
             {
                 return await read();
             }
-            catch (Exception exception) when (Sequencer.IsPassing(exception) && delay < TimeSpan.FromSeconds(5))
+            catch (Exception exception) when (DatabaseFault.IsPassing(exception) && delay < TimeSpan.FromSeconds(5))
             {
-                Log.FollowPostponed(_log, delay.TotalMilliseconds, exception.Message);
+                TellPostponed(exception, delay);
                 await Task.Delay(delay, _clock, cancellationToken);
             }
+        }
+    }
+
+    /// <summary>Says that the database is away once a second, however many readers wait for it.</summary>
+    private void TellPostponed(Exception exception, TimeSpan delay)
+    {
+        var told = Interlocked.Read(ref _told);
+        if ((told == 0 || _clock.GetElapsedTime(told) >= LookAgain)
+            && Interlocked.CompareExchange(ref _told, _clock.GetTimestamp(), told) == told)
+        {
+            Log.ReadPostponed(_log, DatabaseFault.Explain(exception), delay.TotalMilliseconds);
         }
     }
 
@@ -275,8 +293,9 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
             }
             catch (Exception exception) when (exception is NpgsqlException or IOException or TimeoutException)
             {
-                Log.FollowPostponed(_log, LookAgain.TotalMilliseconds, exception.Message);
-                await Task.Delay(LookAgain, _clock, CancellationToken.None);
+                TellPostponed(exception, LookAgain);
+                await Task.Delay(LookAgain, _clock, _stopping.Token)
+                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
             }
         }
     }

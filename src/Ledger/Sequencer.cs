@@ -23,11 +23,14 @@ internal sealed class Sequencer : IAsyncDisposable
     private const long MaxBytes = 16 << 20;
     private const int MaxCachedVersions = 200_000;
     private const int MaxRounds = 50;
+    private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan LastDelay = TimeSpan.FromSeconds(2);
 
     private readonly NpgsqlDataSource _database;
     private readonly RecentEvents _recent;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
+    private readonly AppendWatch _watch;
     private readonly CancellationTokenSource _stopping = new();
     private readonly Dictionary<StreamId, long> _versions = [];
     private readonly Channel<PendingAppend> _waiting =
@@ -41,6 +44,7 @@ internal sealed class Sequencer : IAsyncDisposable
         _recent = recent;
         _clock = clock;
         _log = log;
+        _watch = new AppendWatch(database, clock, log);
         _loop = Task.Run(RunAsync);
     }
 
@@ -57,6 +61,7 @@ internal sealed class Sequencer : IAsyncDisposable
         _waiting.Writer.TryComplete();
         await _stopping.CancelAsync();
         await _loop;
+        await _watch.DisposeAsync();
         _stopping.Dispose();
     }
 
@@ -120,8 +125,9 @@ internal sealed class Sequencer : IAsyncDisposable
     /// <summary>Answers every request of the group.</summary>
     private async Task AppendGroupAsync(List<PendingAppend> group)
     {
-        var delay = TimeSpan.FromMilliseconds(50);
-        for (var round = 0; group.Count > 0; round++)
+        var delay = FirstDelay;
+        var away = 0L;
+        for (var round = 0; group.Count > 0;)
         {
             try
             {
@@ -132,24 +138,38 @@ internal sealed class Sequencer : IAsyncDisposable
                     return;
                 }
 
-                if (await SendAsync(plan))
+                var appended = await SendAsync(plan);
+                if (away != 0)
                 {
-                    group.RemoveAll(pending => pending.Answer.Task.IsCompleted);
-                    continue;
+                    Log.AppendsGoOn(_log, _clock.GetElapsedTime(away).TotalSeconds);
+                    (away, delay) = (0, FirstDelay);
                 }
 
-                if (round >= MaxRounds)
+                group.RemoveAll(pending => pending.Answer.Task.IsCompleted);
+                if (!appended)
                 {
-                    Fail(group, new InvalidOperationException(
-                        $"Other nodes kept writing the same streams for {MaxRounds} rounds; nothing was appended."));
+                    // Rounds in which the database was away do not count: nobody disagreed in them.
+                    GiveUpAfter(++round, group);
                 }
             }
-            catch (Exception exception) when (IsPassing(exception) && !_stopping.IsCancellationRequested)
+            catch (Exception exception) when (DatabaseFault.IsPassing(exception) && !_stopping.IsCancellationRequested)
             {
-                Log.AppendPostponed(_log, delay.TotalMilliseconds, exception.Message);
+                away = away == 0 ? _clock.GetTimestamp() : away;
+                Log.AppendPostponed(_log, DatabaseFault.Explain(exception), delay.TotalMilliseconds);
                 _versions.Clear();
+                if (exception is PostgresException { SqlState: PostgresErrorCodes.ReadOnlySqlTransaction })
+                {
+                    // A session stays read-only when its database no longer is.
+                    _database.Clear();
+                }
+
                 await Task.Delay(delay, _clock, _stopping.Token);
-                delay = delay < TimeSpan.FromSeconds(5) ? delay * 2 : delay;
+                delay = delay * 2 < LastDelay ? delay * 2 : LastDelay;
+            }
+            catch (PostgresException exception) when (DatabaseFault.IsLostRace(exception, alone: group.Count == 1))
+            {
+                _versions.Clear();
+                GiveUpAfter(++round, group);
             }
             catch (PostgresException exception) when (group.Count == 1)
             {
@@ -167,6 +187,15 @@ internal sealed class Sequencer : IAsyncDisposable
             }
 
             group.RemoveAll(pending => pending.Answer.Task.IsCompleted);
+        }
+    }
+
+    private static void GiveUpAfter(int round, List<PendingAppend> group)
+    {
+        if (round >= MaxRounds)
+        {
+            Fail(group, new InvalidOperationException(
+                $"Others kept writing the same streams for {MaxRounds} rounds; nothing was appended."));
         }
     }
 
@@ -256,13 +285,16 @@ internal sealed class Sequencer : IAsyncDisposable
     private async Task<bool> SendAsync(GroupPlan plan)
     {
         var now = _clock.GetUtcNow().ToMicroseconds();
-        await using var command = _database.CreateCommand(
-            "SELECT outcome, detail, number FROM ml_append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14)");
+        await using var connection = await _database.OpenConnectionAsync(_stopping.Token);
+        await using var command = new NpgsqlCommand(
+            "SELECT outcome, detail, number FROM ml_append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14)", connection);
         plan.Fill(command.Parameters, now);
         long? first = null;
         var duplicates = new Dictionary<Guid, long>();
-        await using (var reader = await command.ExecuteReaderAsync(_stopping.Token))
+        _watch.Begin(connection.ProcessID);
+        try
         {
+            await using var reader = await command.ExecuteReaderAsync(_stopping.Token);
             while (await reader.ReadAsync(_stopping.Token))
             {
                 switch (reader.GetString(0))
@@ -279,6 +311,10 @@ internal sealed class Sequencer : IAsyncDisposable
                 }
             }
         }
+        finally
+        {
+            _watch.End();
+        }
 
         if (first is not { } position)
         {
@@ -287,7 +323,7 @@ internal sealed class Sequencer : IAsyncDisposable
                 pending.Confirmed = true;
             }
 
-            await AnswerDuplicatesAsync(plan, duplicates);
+            await RepeatedAppends.AnswerAsync(_database, plan, duplicates, _stopping.Token);
             return false;
         }
 
@@ -309,78 +345,6 @@ internal sealed class Sequencer : IAsyncDisposable
 
         return true;
     }
-
-    /// <summary>A request whose events are all in the log already was appended by an earlier call whose answer got
-    /// lost: it is told so. One of which some are there was never one append: it is refused.</summary>
-    private async Task AnswerDuplicatesAsync(GroupPlan plan, Dictionary<Guid, long> duplicates)
-    {
-        if (duplicates.Count == 0)
-        {
-            return;
-        }
-
-        var seen = new HashSet<Guid>();
-        foreach (var pending in plan.Pending)
-        {
-            var events = pending.Request.Events;
-            var there = events.Count(signed => duplicates.ContainsKey(signed.Statement.Id.Value));
-            if (there == events.Count)
-            {
-                pending.Answer.TrySetResult(await ReadBackAsync(events, duplicates));
-            }
-            else if (there > 0 || !events.All(signed => seen.Add(signed.Statement.Id.Value)))
-            {
-                pending.Answer.TrySetResult(new AppendOutcome.Rejected(new Refusal(
-                    "EVENT_ID_TAKEN", "some of these events are in the log already, in another append")));
-            }
-        }
-    }
-
-    private async Task<AppendOutcome> ReadBackAsync(
-        IReadOnlyList<SignedEvent> events, Dictionary<Guid, long> positions)
-    {
-        await using var command = _database.CreateCommand(
-            "SELECT seq_id, stream_id, version, timestamp, headers ->> 'digest' FROM mt_events WHERE seq_id = ANY ($1)");
-        command.Parameters.Add(Array(
-            events.Select(signed => positions[signed.Statement.Id.Value]).ToArray(), NpgsqlDbType.Bigint));
-        var rows = new Dictionary<long, (string Stream, long Version, DateTimeOffset At, string Digest)>();
-        await using (var reader = await command.ExecuteReaderAsync(_stopping.Token))
-        {
-            while (await reader.ReadAsync(_stopping.Token))
-            {
-                rows[reader.GetInt64(0)] = (
-                    reader.GetString(1), reader.GetInt64(2), reader.GetFieldValue<DateTimeOffset>(3), reader.GetString(4));
-            }
-        }
-
-        var recorded = new List<RecordedEvent>();
-        foreach (var signed in events)
-        {
-            var position = positions[signed.Statement.Id.Value];
-            var row = rows[position];
-            if (row.Digest != signed.Digest.ToString())
-            {
-                return new AppendOutcome.Rejected(new Refusal(
-                    "EVENT_ID_TAKEN", $"event id {signed.Statement.Id} stands for another event, at position {position}"));
-            }
-
-            recorded.Add(new RecordedEvent(signed, position, row.Version, row.At));
-        }
-
-        return new AppendOutcome.Appended(recorded, Before: true);
-    }
-
-    internal static bool IsPassing(Exception exception) => exception switch
-    {
-        PostgresException postgres => postgres.IsTransient || postgres.SqlState is
-            PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.CannotConnectNow
-            or PostgresErrorCodes.TooManyConnections or PostgresErrorCodes.DiskFull
-
-            // Nobody cancels an append: a cancellation that was meant for another command of the connection came late.
-            or PostgresErrorCodes.QueryCanceled,
-        NpgsqlException or IOException or TimeoutException => true,
-        _ => false,
-    };
 
     private static void Fail(IEnumerable<PendingAppend> group, Exception exception)
     {

@@ -27,15 +27,19 @@ internal sealed class ProjectionRunner(IProjection projection, IEventStore store
 
     private string Shard => projection.Name + ":All";
 
-    /// <summary>Makes the table and the position if they are missing, or anew if the table is of another version.
-    /// </summary>
+    /// <summary>Makes the table and the position if one of them is missing, for each is worth nothing without the other,
+    /// or if the table is of another version.</summary>
     public async Task EnsureAsync(CancellationToken cancellationToken)
     {
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         await ExecuteAsync(connection, "SELECT pg_advisory_xact_lock(7310579631243879527)", cancellationToken);
-        await using var made = new NpgsqlCommand("SELECT obj_description(to_regclass($1), 'pg_class')", connection);
+        await using var made = new NpgsqlCommand(
+            "SELECT obj_description(to_regclass($1), 'pg_class') "
+            + "WHERE EXISTS (SELECT FROM mt_event_progression WHERE name = $2)",
+            connection);
         made.Parameters.Add(new NpgsqlParameter<string> { TypedValue = projection.Name });
+        made.Parameters.Add(new NpgsqlParameter<string> { TypedValue = Shard });
         if (await made.ExecuteScalarAsync(cancellationToken) as string != MadeBy)
         {
             await TakePositionAsync(connection, cancellationToken);
@@ -88,6 +92,7 @@ internal sealed class ProjectionRunner(IProjection projection, IEventStore store
             if (!await ApplyAsync(events, cancellationToken))
             {
                 await reading;
+                await EnsureAsync(cancellationToken);
                 _position = await PositionAsync(cancellationToken);
                 reading = ReadAsync(_position, cancellationToken);
             }
@@ -157,8 +162,11 @@ internal sealed class ProjectionRunner(IProjection projection, IEventStore store
 
     private async Task<long> TakePositionAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
+        // A process that stands still in the middle must not hold up the others for ever.
         await using var command = new NpgsqlCommand(
-            "SELECT last_seq_id FROM mt_event_progression WHERE name = $1 FOR UPDATE", connection);
+            "SELECT last_seq_id, set_config('idle_in_transaction_session_timeout', '60s', true) "
+            + "FROM mt_event_progression WHERE name = $1 FOR UPDATE",
+            connection);
         command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = Shard });
         return await command.ExecuteScalarAsync(cancellationToken) as long? ?? -1;
     }

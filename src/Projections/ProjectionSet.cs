@@ -40,11 +40,19 @@ public sealed class ProjectionSet(
     /// <summary>Brings every projection up to the log's head as it is now.</summary>
     public async Task CatchUpAsync(CancellationToken cancellationToken)
     {
-        foreach (var runner in _runners)
+        foreach (var name in Names)
         {
-            await runner.EnsureAsync(cancellationToken);
-            await runner.CatchUpAsync(progress: null, cancellationToken);
+            await CatchUpAsync(name, cancellationToken);
         }
+    }
+
+    /// <summary>Brings one projection up to the log's head as it is now.</summary>
+    /// <param name="name">One of <see cref="Names"/>.</param>
+    public async Task CatchUpAsync(string name, CancellationToken cancellationToken)
+    {
+        var runner = Find(name);
+        await runner.EnsureAsync(cancellationToken);
+        await runner.CatchUpAsync(progress: null, cancellationToken);
     }
 
     /// <summary>Drops a projection's table and builds it again from the first event. Others may go on following the
@@ -53,9 +61,7 @@ public sealed class ProjectionSet(
     /// <param name="progress">Gets the position reached.</param>
     public async Task RebuildAsync(string name, IProgress<long>? progress, CancellationToken cancellationToken)
     {
-        var runner = _runners.FirstOrDefault(runner => runner.Name == name)
-            ?? throw new ArgumentException(
-                $"There is no projection '{name}': expected one of {string.Join(", ", Names)}.", nameof(name));
+        var runner = Find(name);
         await runner.EnsureAsync(cancellationToken);
         await runner.ResetAsync(cancellationToken);
         await runner.CatchUpAsync(progress, cancellationToken);
@@ -72,6 +78,10 @@ public sealed class ProjectionSet(
 
         return positions;
     }
+
+    private ProjectionRunner Find(string name) => _runners.FirstOrDefault(runner => runner.Name == name)
+        ?? throw new ArgumentException(
+            $"There is no projection '{name}': expected one of {string.Join(", ", Names)}.", nameof(name));
 
     private async Task RunAsync(ProjectionRunner runner, CancellationToken stopping)
     {
@@ -91,8 +101,10 @@ public sealed class ProjectionSet(
             }
             catch (Exception exception) when (exception is NpgsqlException or IOException or TimeoutException)
             {
-                Log.Postponed(log, runner.Name, delay.TotalMilliseconds, exception.Message);
-                await Task.Delay(delay, clock, CancellationToken.None);
+                Log.Postponed(
+                    log, runner.Name, delay.TotalMilliseconds, exception.InnerException?.Message ?? exception.Message);
+                await Task.Delay(delay, clock, stopping)
+                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
                 delay = delay < TimeSpan.FromSeconds(5) ? delay * 2 : delay;
             }
         }

@@ -2,6 +2,8 @@ using System.CommandLine;
 using System.Text.Json.Nodes;
 using MeshLedger.Crypto;
 using MeshLedger.Domain.Events;
+using MeshLedger.Observability;
+using MeshLedger.Observability.Traces;
 using MeshLedger.Tools.Cli;
 using MeshLedger.Tools.Hosting;
 using Microsoft.Extensions.Logging;
@@ -23,7 +25,8 @@ internal static class UpCommand
         HelpName = "NAME",
     };
 
-    private static readonly Option<bool> NoWorker = new("--no-worker") { Description = "Take jobs, but run none here." };
+    private static readonly Option<bool> NoWorker = new(
+        "--no-worker") { Description = "Take jobs, but run none here." };
 
     private static readonly Option<int?> Concurrency =
         GlobalOptions.Number("--concurrency", "How many jobs each worker runs at once (default: one a core).", 1, 1024);
@@ -48,7 +51,8 @@ internal static class UpCommand
         Several("--image-dir", "DIR", "A directory that disk images may be read from.");
 
     private static readonly Option<long?> BasePrice =
-        GlobalOptions.Number("--base-price", "The worker's price of a job that asks for nothing (default: 5).", 1L, 1_000_000L);
+        GlobalOptions.Number(
+            "--base-price", "The worker's price of a job that asks for nothing (default: 5).", 1L, 1_000_000L);
 
     private static readonly Option<bool> NoInotify = new("--no-inotify")
     {
@@ -82,15 +86,39 @@ internal static class UpCommand
         Description = "Print the configuration as it is in effect, as JSON, and start nothing.",
     };
 
+    private static readonly Option<int?> MetricsPort = GlobalOptions.Number(
+        "--metrics-port", "Serve /metrics and /health on this port of 127.0.0.1; 0 takes a free one (default: do not).",
+        0, 65_535);
+
+    private static readonly Option<Uri?> Otlp = new("--otlp")
+    {
+        Description = "Send a trace of each job to this OTLP collector (default: OTEL_EXPORTER_OTLP_ENDPOINT).",
+        HelpName = "URL",
+        CustomParser = result => Uri.TryCreate(result.Tokens[0].Value, UriKind.Absolute, out var url)
+            && url.Scheme is "http" or "https"
+            ? url
+            : Refuse<Uri>(result, $"--otlp: expected an http or https URL, found '{result.Tokens[0].Value}'."),
+    };
+
+    private static readonly Option<string?> LogFormat = new("--log-format")
+    {
+        Description = "How logs are written: text is for people; json is one object a line (default: as --output).",
+        HelpName = "text|json",
+        CustomParser = result => result.Tokens[0].Value is "text" or "json"
+            ? result.Tokens[0].Value
+            : Refuse<string>(result, $"--log-format: expected text or json, found '{result.Tokens[0].Value}'."),
+    };
+
     public static Command Create() => new Verb(
         "up", "Start a node: its database, its folder and its workers. Ctrl-C stops all of it in order.",
         "meshledger up",
         "meshledger up --data /srv/mesh --folder /srv/drop --pool gpu --label zone=a",
         "meshledger up --workers 3 --owner submitter --config node.json",
+        "meshledger up --metrics-port 9464 --otlp http://127.0.0.1:4318 --log-format json",
         "meshledger up --postgres 'Host=db;Username=mesh;Database=mesh' --no-worker")
     {
         Folder, Name, NoWorker, Concurrency, WorkerId, Pools, Capabilities, Features, Labels, Privileged,
-        ImageDirectories, BasePrice, NoInotify, NoAdmit, Workers, Owner, Config, PrintConfig,
+        ImageDirectories, BasePrice, NoInotify, NoAdmit, Workers, Owner, Config, PrintConfig, MetricsPort, Otlp, LogFormat,
     }.Does(RunAsync);
 
     private static async Task<int> RunAsync(Call call)
@@ -125,11 +153,19 @@ internal static class UpCommand
             AreSubmitters = owner == "submitter",
             ImageDirectories = [.. (call.Get(ImageDirectories) ?? []).Select(Path.GetFullPath)],
             UseInotify = !call.Get(NoInotify),
+            Observation = new ObservationOptions
+            {
+                MetricsPort = call.Get(MetricsPort),
+                Traces = TraceOptions.Choose(call.Get(Otlp)),
+            },
         };
-        using var logs = new StderrLog(json: !call.Output.IsText, LogLevel.Information, TimeProvider.System);
+        var logsAreJson = call.Get(LogFormat) is { } format ? format == "json" : !call.Output.IsText;
+        using var logs = new StderrLog(logsAreJson, LogLevel.Information, TimeProvider.System);
         try
         {
-            await new NodeHost(options, logs, TimeProvider.System).RunAsync(record => Announce(call, record), call.Stop);
+            await new NodeHost(options, logs, TimeProvider.System).RunAsync(
+                record => Announce(
+                    call, record, logsAreJson ? logs.CreateLogger(typeof(UpCommand).FullName!) : null), call.Stop);
             return ExitCodes.Ok;
         }
         catch (InvalidHistoryException exception)
@@ -145,13 +181,22 @@ internal static class UpCommand
         }
     }
 
-    private static void Announce(Call call, NodeRecord record)
+    /// <param name="log">Where logs are JSON, nothing else is written beside them.</param>
+    private static void Announce(Call call, NodeRecord record, ILogger? log)
     {
         var inbox = Path.Combine(record.Folder, "inbox");
-        if (call.Output.IsText)
+        if (log is not null)
+        {
+            Log.Ready(log, record.Name, record.ProcessId, inbox);
+        }
+        else if (call.Output.IsText)
         {
             Messages.Say($"meshledger is ready: node {record.Name}, process {record.ProcessId}");
             Messages.Say($"Drop job files (*.json) into {inbox}");
+        }
+
+        if (call.Output.IsText)
+        {
             return;
         }
 
@@ -197,6 +242,13 @@ internal static class UpCommand
         }
 
         return labels;
+    }
+
+    private static T? Refuse<T>(System.CommandLine.Parsing.ArgumentResult result, string message)
+        where T : class
+    {
+        result.AddError(message);
+        return null;
     }
 
     private static Option<string[]> Several(string name, string value, string description) => new(name)

@@ -143,6 +143,35 @@ public sealed class EventStoreTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Events_of_some_types_are_loaded_in_log_order_from_a_time_on()
+    {
+        await LedgerHistory.Of(jobs: 10).AppendAsync(_store, batch: 20);
+        string[] ends = ["job_completed", "job_failed"];
+        Assert.Equal(
+            await _database.RowsAsync("SELECT seq_id FROM mt_events WHERE type IN ('job_completed', 'job_failed') ORDER BY 1"),
+            (await _store.LoadTypesAsync(ends, null, CancellationToken.None)).Select(recorded => $"{recorded.Position}"));
+        await _database.ExecuteAsync("UPDATE mt_events SET timestamp = '2030-01-01Z' WHERE seq_id > 100");
+
+        var since = new DateTimeOffset(2030, 1, 1, 2, 0, 0, TimeSpan.FromHours(2));
+        var later = await _store.LoadTypesAsync(ends, since, CancellationToken.None);
+
+        Assert.NotEmpty(later);
+        Assert.All(later, recorded => Assert.True(recorded.Position > 100));
+        Assert.Empty(await _store.LoadTypesAsync(ends, since.AddTicks(10), CancellationToken.None));
+        Assert.Empty(await _store.LoadTypesAsync([], null, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task An_event_that_was_changed_is_not_loaded_by_its_type()
+    {
+        await AppendAsync(_store, Grants("a", 1), ("a", 0));
+        await _database.ExecuteAsync("UPDATE mt_events SET data = jsonb_set(data, '{grant}', '7')");
+
+        await Assert.ThrowsAsync<InvalidHistoryException>(
+            () => _store.LoadTypesAsync(["account_opened"], null, CancellationToken.None));
+    }
+
+    [Fact]
     public async Task A_changed_body_is_not_loaded()
     {
         await AppendAsync(_store, Grants("a", 1), ("a", 0));
@@ -191,5 +220,5 @@ public sealed class EventStoreTests : IAsyncLifetime
 
     private SignedEvent[] Grants(string stream, int count) => SignedEvent.Sign(_key, [.. Enumerable.Range(0, count).Select(i =>
         EventCodec.State(
-            new AccountEvent.Opened(i), _key.Did, null, StreamId.Parse(stream), EventId.New(Time), Time.AddTicks(i * 10)))]);
+            new AccountEvent.Opened(i, 0, 0), _key.Did, null, StreamId.Parse(stream), EventId.New(Time), Time.AddTicks(i * 10)))]);
 }

@@ -40,7 +40,7 @@ public sealed class RecentEventsTests
     private static RecordedEvent[] Batch(long first, int count) => [.. Enumerable.Range(0, count).Select(i =>
     {
         var statement = EventCodec.State(
-            new AccountEvent.Opened(1), Key.Did, null, StreamId.Parse("a"), EventId.New(DateTimeOffset.UnixEpoch),
+            new AccountEvent.Opened(1, 0, 0), Key.Did, null, StreamId.Parse("a"), EventId.New(DateTimeOffset.UnixEpoch),
             DateTimeOffset.UnixEpoch);
         return new RecordedEvent(SignedEvent.Sign(Key, [statement])[0], first + i, first + i, DateTimeOffset.UnixEpoch);
     })];

@@ -9,6 +9,7 @@ public sealed class FederationBook
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Did> _founders = [];
     private readonly Dictionary<Did, List<Change>> _changes = [];
+    private volatile bool _isEmpty = true;
 
     /// <summary>The federations and the keys that speak for them, by name.</summary>
     public IReadOnlyList<(string Name, Did Key)> All
@@ -39,6 +40,11 @@ public sealed class FederationBook
     /// <summary>The memberships of a worker as of a position.</summary>
     public IReadOnlyList<Membership> Of(Did member, long asOf)
     {
+        if (_isEmpty)
+        {
+            return [];
+        }
+
         lock (_lock)
         {
             if (!_changes.TryGetValue(member, out var changes))
@@ -120,6 +126,7 @@ public sealed class FederationBook
 
     private void Add(Did member, Change change)
     {
+        _isEmpty = false;
         if (!_changes.TryGetValue(member, out var changes))
         {
             _changes.Add(member, changes = []);

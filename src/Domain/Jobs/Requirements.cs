@@ -17,13 +17,19 @@ public sealed record Bidder(
 /// <summary>The requirements filter: what a job asks for, and which of it a bidder does not meet.</summary>
 public static class Requirements
 {
+    private static readonly ValueList<string> Nothing = [];
+
     /// <summary>Every requirement that a bidder does not meet, a phrase each; empty if it may run the job.</summary>
     public static ValueList<string> Unmet(JobEvent.Submitted submission, Bidder bidder)
     {
         var unmet = new Unmeetable();
         var needs = submission.Requirements;
         var worker = bidder.Registration.Facts;
-        unmet.Need(bidder.Standing == WorkerStanding.Active, "a worker that takes jobs, not one that is ", bidder.Standing);
+        if (bidder.Standing != WorkerStanding.Active)
+        {
+            unmet.Add($"a worker that takes jobs, not one that is {bidder.Standing.Name()}");
+        }
+
         unmet.Need(worker.Operations.Contains(submission.Operation), "operation ", submission.Operation);
         foreach (var capability in needs.Capabilities)
         {
@@ -43,7 +49,7 @@ public static class Requirements
 
         unmet.Need(needs.WorkerId is null || needs.WorkerId == worker.WorkerId, "worker ", needs.WorkerId);
         unmet.Need(!needs.Privileged || worker.Privileged, "privileged worker", "");
-        if (needs.MinimumWorkerVersion is { } minimum && !MeetsVersion(worker.Version, minimum))
+        if (needs.MinimumWorkerVersion is { } minimum && !MeetsVersion(bidder.Registration, minimum))
         {
             unmet.Add($"worker version {minimum} or later, not {worker.Version}");
         }
@@ -140,25 +146,24 @@ public static class Requirements
         return false;
     }
 
-    private static bool MeetsVersion(string worker, string minimum) =>
-        SemanticVersion.TryParse(worker, out var has) && SemanticVersion.TryParse(minimum, out var least)
-        && has.CompareTo(least) >= 0;
+    private static bool MeetsVersion(WorkerRegistration worker, string minimum) =>
+        worker.Version is { } has && SemanticVersion.TryParse(minimum, out var least) && has.CompareTo(least) >= 0;
 
     /// <summary>What is unmet; makes no text and no list while all is met, for most bids meet all.</summary>
     private struct Unmeetable
     {
         private List<string>? _phrases;
 
-        public void Need<T>(bool met, string what, T which)
+        public void Need(bool met, string what, string? which)
         {
             if (!met)
             {
-                Add(which is WorkerStanding standing ? what + standing.Name() : what + which);
+                Add(what + which);
             }
         }
 
         public void Add(string phrase) => (_phrases ??= []).Add(phrase);
 
-        public readonly ValueList<string> ToList() => _phrases is null ? [] : ValueList.From(_phrases);
+        public readonly ValueList<string> ToList() => _phrases is null ? Nothing : ValueList.From(_phrases);
     }
 }

@@ -117,7 +117,7 @@ internal sealed class ReputationFigures(Registry registry)
         for (var step = 0; step < MaxSteps && asOf >= Math.Max(0, position - Window); step++)
         {
             var keys = Keys(submitter, asOf);
-            if (Sum(keys, asOf, time) == reputation || Sum(keys, asOf, time - BetweenFigureAndEvent) == reputation)
+            if (Is(keys, asOf) || LaterKeys(submitter, asOf).Any(later => Is(later, asOf)))
             {
                 return null;
             }
@@ -134,6 +134,9 @@ internal sealed class ReputationFigures(Registry registry)
             asOf = change - 1;
         }
 
+        bool Is(Did[] keys, long at) =>
+            Sum(keys, at, time) == reputation || Sum(keys, at, time - BetweenFigureAndEvent) == reputation;
+
         var now = Sum(Keys(submitter, position - 1), position - 1, time);
         return $"the reputation of {submitter} was {now}, and shortly before not {reputation} either";
     }
@@ -147,8 +150,18 @@ internal sealed class ReputationFigures(Registry registry)
     private Did[] Keys(Did submitter, long asOf) =>
         (_keys.TryGetValue(submitter, out var changes) ? changes.AsOf(asOf) : null) ?? [submitter];
 
-    private void TakeKeys(Did owner, long position) =>
-        Of(_keys, owner).Add(position, [.. SubmitterReputation.Keys(registry, owner)]);
+    /// <summary>A node's registry may be ahead of its reputations.</summary>
+    private IEnumerable<Did[]> LaterKeys(Did submitter, long asOf) =>
+        _keys.TryGetValue(submitter, out var changes) ? changes.After(asOf) : [];
+
+    private void TakeKeys(Did owner, long position)
+    {
+        var (known, now) = (Keys(owner, position), SubmitterReputation.Keys(registry, owner).ToArray());
+        if (!known.ToHashSet().SetEquals(now))
+        {
+            Of(_keys, owner).Add(position, now);
+        }
+    }
 
     private static Changes<T> Of<TKey, T>(Dictionary<TKey, Changes<T>> all, TKey key)
         where TKey : notnull
@@ -189,6 +202,9 @@ internal sealed class ReputationFigures(Registry registry)
 
         /// <summary>Where the value that held as of a position began to; 0 before the first change.</summary>
         public long PositionAsOf(long position) => IndexOf(position) is var i && i < _first ? 0 : _items[i].Position;
+
+        /// <summary>The values that came later.</summary>
+        public IEnumerable<T> After(long position) => _items.Skip(IndexOf(position) + 1).Select(item => item.Value);
 
         private int IndexOf(long position)
         {

@@ -6,6 +6,7 @@ using MeshLedger.Ledger;
 using MeshLedger.Ledger.Postgres;
 using MeshLedger.Machines;
 using MeshLedger.Node;
+using MeshLedger.Observability;
 using MeshLedger.Projections;
 using MeshLedger.Tools.Cli;
 using MeshLedger.Transports.Folder;
@@ -43,6 +44,9 @@ internal sealed record NodeHostOptions
     public bool AreSubmitters { get; init; }
     public IReadOnlyList<string> ImageDirectories { get; init; } = [];
     public bool UseInotify { get; init; } = true;
+
+    /// <summary>Metrics, health and traces.</summary>
+    public ObservationOptions Observation { get; init; } = new();
 }
 
 /// <summary>Puts a node together, runs it until it is asked to stop, and takes it apart in order.</summary>
@@ -57,6 +61,8 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
         var data = options.Data;
         data.Make();
         using var held = await data.HoldAsync(clock, stop);
+        await using var observation = await NodeObserver.StartAsync(options.Observation, data, logs, clock, stop);
+        logs = observation.Logs;
 
         // A start that is broken off would leave its server behind; so it is waited for, and then stopped.
         await using var server = options.Postgres is null
@@ -94,12 +100,14 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
             one => NewWorker(node, one.Key, one.Options, machines).RunAsync(stopWork.Token))];
         var projecting = new ProjectionSet(store, database, clock, logs.CreateLogger<ProjectionSet>())
             .RunAsync(stopWork.Token);
+        var observing = observation.RunAsync(
+            NodeObserver.Describe(store, database, keys, [.. workers.Select(one => one.Key.Did)], clock, logs), stopWork.Token);
         var taking = transport.RunAsync(node, stopIntake.Token);
         var asked = Task.Delay(Timeout.InfiniteTimeSpan, stop);
         var vouching = options.AreSubmitters
             ? Vouching.ForAsync(store, keys.Submitter, workers.Select(one => one.Key.Did), head, stopWork.Token)
             : Task.CompletedTask;
-        Task[] parts = [node.Failure, taking, projecting, .. working];
+        Task[] parts = [node.Failure, taking, projecting, observing, .. working];
         await Task.WhenAny([asked, vouching, .. parts]);
         var record = new NodeRecord(
             Environment.ProcessId, options.Node.Name, keys.Node.Did.ToString(), options.Folder, options.Postgres is not null,
@@ -117,6 +125,7 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
         await stopWork.CancelAsync();
         await EndAsync(Task.WhenAll([vouching, .. working]));
         await EndAsync(projecting);
+        await EndAsync(observing);
         if (first != asked)
         {
             await first;
