@@ -64,28 +64,6 @@ internal static class UpCommand
         Description = "Admit no other node. Otherwise who can write the database can join as a node.",
     };
 
-    private static readonly Option<int?> Workers = GlobalOptions.Number(
-        "--workers", "How many workers, each with a key and a share of the resources of its own (default: 1).", 1, 64);
-
-    private static readonly Option<string?> Owner = new("--owner")
-    {
-        Description = "Whose the workers are: a key, or submitter for this node's own submitter, who vouches for them then "
-            + "(default: each its own). What they do for others makes their owner's jobs cheaper.",
-        HelpName = "DID|submitter",
-    };
-
-    private static readonly Option<string?> Config = new("--config")
-    {
-        Description = "How the node chooses, what it grants and allows, and what its workers are like; options given here "
-            + "go before. --print-config shows the members.",
-        HelpName = "FILE.json",
-    };
-
-    private static readonly Option<bool> PrintConfig = new("--print-config")
-    {
-        Description = "Print the configuration as it is in effect, as JSON, and start nothing.",
-    };
-
     private static readonly Option<int?> MetricsPort = GlobalOptions.Number(
         "--metrics-port", "Serve /metrics and /health on this port of 127.0.0.1; 0 takes a free one (default: do not).",
         0, 65_535);
@@ -109,16 +87,38 @@ internal static class UpCommand
             : Refuse<string>(result, $"--log-format: expected text or json, found '{result.Tokens[0].Value}'."),
     };
 
+    private static readonly Option<int?> Workers = GlobalOptions.Number(
+        "--workers", "How many workers, each with a key and a share of the resources of its own (default: 1).", 1, 64);
+
+    private static readonly Option<string?> Owner = new("--owner")
+    {
+        Description = "Whose the workers are: a key, or submitter for this node's own submitter, who vouches for them then "
+            + "(default: each its own). What they do for others makes their owner's jobs cheaper.",
+        HelpName = "DID|submitter",
+    };
+
+    private static readonly Option<string?> Config = new("--config")
+    {
+        Description = "How the node chooses, what it grants and allows, and what its workers are like; options given here "
+            + "go before. --print-config shows the members.",
+        HelpName = "FILE.json",
+    };
+
+    private static readonly Option<bool> PrintConfig = new("--print-config")
+    {
+        Description = "Print the configuration as it is in effect, as JSON, and start nothing.",
+    };
+
     public static Command Create() => new Verb(
         "up", "Start a node: its database, its folder and its workers. Ctrl-C stops all of it in order.",
         "meshledger up",
         "meshledger up --data /srv/mesh --folder /srv/drop --pool gpu --label zone=a",
-        "meshledger up --workers 3 --owner submitter --config node.json",
         "meshledger up --metrics-port 9464 --otlp http://127.0.0.1:4318 --log-format json",
+        "meshledger up --workers 3 --owner submitter --config node.json",
         "meshledger up --postgres 'Host=db;Username=mesh;Database=mesh' --no-worker")
     {
         Folder, Name, NoWorker, Concurrency, WorkerId, Pools, Capabilities, Features, Labels, Privileged,
-        ImageDirectories, BasePrice, NoInotify, NoAdmit, Workers, Owner, Config, PrintConfig, MetricsPort, Otlp, LogFormat,
+        ImageDirectories, BasePrice, NoInotify, NoAdmit, MetricsPort, Otlp, LogFormat, Workers, Owner, Config, PrintConfig,
     }.Does(RunAsync);
 
     private static async Task<int> RunAsync(Call call)
