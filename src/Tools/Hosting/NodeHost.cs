@@ -101,7 +101,7 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
         var projecting = new ProjectionSet(store, database, clock, logs.CreateLogger<ProjectionSet>())
             .RunAsync(stopWork.Token);
         var observing = observation.RunAsync(
-            NodeObserver.Describe(store, database, keys, options, clock, logs), stopWork.Token);
+            NodeObserver.Describe(store, database, keys, [.. workers.Select(one => one.Key.Did)], clock, logs), stopWork.Token);
         var taking = transport.RunAsync(node, stopIntake.Token);
         var asked = Task.Delay(Timeout.InfiniteTimeSpan, stop);
         var vouching = options.AreSubmitters
