@@ -73,6 +73,7 @@ public sealed class LedgerStory
         Grow(Owner.Did);
         Grow(Submitter.Did);
         Aid();
+        Leave();
         return this;
     }
 
@@ -241,6 +242,20 @@ public sealed class LedgerStory
         Attempt(job, Workers[0]);
         Receive(job, Workers[0], "same");
         End(job, new JobCommand.Settle(new Dictionary<Did, string>(), RetryPolicy.Default));
+    }
+
+    /// <summary>A member is none any more, a worker takes no more jobs, and one is gone for good.</summary>
+    private void Leave()
+    {
+        var federation = StreamId.OfFederation("north");
+        Say(Owner, new FederationEvent.MembershipRevoked(Workers[0].Did, "moved"), null, federation);
+        foreach (var (worker, body) in new (SigningKey, WorkerEvent)[]
+        {
+            (Workers[1], new WorkerEvent.Draining("maintenance")), (Workers[2], new WorkerEvent.Retired("sold")),
+        })
+        {
+            Say(worker, body, _registrations[worker.Did], StreamId.OfWorker(worker.Did));
+        }
     }
 
     private Telling Submit(
