@@ -154,10 +154,10 @@ public sealed class CommandTests
             try "meshledger job list --sta"
             try "meshledger fed"
             try "meshledger worker re"
-            try "meshledger job dead "
+            try "meshledger job dead re"
             """;
         var result = await Meshledger.RunAsync(["-c", script], null, [], program: "/bin/bash");
-        Assert.Equal("projections\nhistory\n--status\nfederation\nresume retire\nlist redrive\n", result.With(0));
+        Assert.Equal("projections\nhistory\n--status\nfederation\nresume retire\nredrive\n", result.With(0));
     }
 
     [Fact]

@@ -152,6 +152,18 @@ public sealed class PartyTests
         Assert.Equal(20, Assert.Single(listed.RootElement.EnumerateArray()).GetProperty("points").GetInt64());
     }
 
+    [Fact]
+    public async Task A_job_that_asks_for_reputation_runs_once_a_worker_has_earned_it()
+    {
+        await using var node = await TestNode.StartAsync("--name", "alpha");
+        node.Drop("a.json", TestNode.Echo("choosy-job-0001").Replace(
+            "\"payload\"", "\"market\":{\"min_reputation\":10},\"payload\"", StringComparison.Ordinal));
+        (await node.RunAsync("job", "wait", "choosy-job-0001", "--timeout", "1")).With(1);
+        Assert.Contains("reputation 10, not 0", (await node.RunAsync("job", "why", "choosy-job-0001")).With(0), StringComparison.Ordinal);
+        node.Drop("b.json", TestNode.Echo("earning-job-0001"));
+        (await node.RunAsync("job", "wait", "choosy-job-0001", "earning-job-0001")).With(0);
+    }
+
     private static async Task<long?> PointsAsync(TestNode node, params string[] options)
     {
         using var shown = await node.JsonAsync(["reputation", "show", "alpha", .. options]);
