@@ -174,7 +174,7 @@ public static class MicroVm
         new(host.Qemu,
         [
             "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
-            "-M", "microvm,acpi=off,rtc=on", "-accel", accelerator,
+            "-M", "microvm,acpi=off,rtc=on", "-accel", Acceleration(accelerator),
             "-m", request.MemoryMb.ToString(CultureInfo.InvariantCulture),
             "-smp", request.Vcpus.ToString(CultureInfo.InvariantCulture),
             "-chardev", "stdio,id=channel,signal=off", "-device", "isa-debugcon,iobase=0xe9,chardev=channel",
@@ -188,6 +188,9 @@ public static class MicroVm
             ExtraGroup = accelerator == "kvm" ? Linux.FindGroup("kvm") : null,
             AddressSpaceBytes = ((long)request.MemoryMb << 20) + EmulatorBytes,
         };
+
+    // Translated code would otherwise be kept up to a gigabyte, which a guest could fill.
+    private static string Acceleration(string accelerator) => accelerator == "tcg" ? "tcg,tb-size=64" : accelerator;
 
     private static (MicroVmOutcome Outcome, string Reason)? Refuse(MicroVmRequest request)
     {

@@ -26,6 +26,7 @@ public sealed class AidBoard
     /// <summary>Limits of what is kept for ever.</summary>
     public const int MaxTags = 64;
     public const int MaxTagLength = 128;
+    public const int MaxParametersLength = 64 * 1024;
 
     private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
 
@@ -144,9 +145,15 @@ public sealed class AidBoard
                 AidEvent.Requested or AidEvent.TemplateRegistered when version != 1 || statement.Cause is not null =>
                     new Refusal("WRONG_STREAM", "a request or a template begins a stream of its own, and answers nothing"),
                 AidEvent.Requested requested => Tags(requested.Tags)
-                    ?? (IsObject(requested.Parameters) ? null : new Refusal("WRONG_PARAMETERS", "parameters are a JSON object")),
+                    ?? (IsObject(requested.Parameters, MaxParametersLength)
+                        ? null
+                        : new Refusal(
+                            "WRONG_PARAMETERS", $"parameters are a JSON object of at most {MaxParametersLength} characters")),
                 AidEvent.TemplateRegistered registered => Tags(registered.Tags)
-                    ?? (IsObject(registered.Document) ? null : new Refusal("WRONG_DOCUMENT", "a template is a JSON object")),
+                    ?? (IsObject(registered.Document, JobDocument.MaxBytes)
+                        ? null
+                        : new Refusal(
+                            "WRONG_DOCUMENT", $"a template is a JSON object of at most {JobDocument.MaxBytes} characters")),
                 AidEvent.TemplateWithdrawn => template is { IsWithdrawn: false } && template.By == statement.By
                     && statement.Cause == template.Digest
                         ? null
@@ -157,7 +164,7 @@ public sealed class AidBoard
                         ? new Refusal("MATCHED", "a request is matched once")
                         : Shares(request, matched.Template)
                             ? null
-                            : new Refusal("WRONG_TEMPLATE", "the template shares no tag with the request, or is none"),
+                            : new Refusal("WRONG_TEMPLATE", "the template shares no tag with the request, was withdrawn, or is none"),
                 _ => new Refusal("WRONG_STREAM", $"{statement.Type} is none of aid's events"),
             };
         }
@@ -199,11 +206,12 @@ public sealed class AidBoard
 
     /// <summary>An object without a member twice, and whose strings can all be written again: no lone surrogates.
     /// </summary>
-    private static bool IsObject(string json)
+    private static bool IsObject(string json, int maxLength)
     {
         try
         {
-            return JsonNode.Parse(json, documentOptions: Strict) is JsonObject node && node.ToJsonString().Length > 0;
+            return json.Length <= maxLength
+                && JsonNode.Parse(json, documentOptions: Strict) is JsonObject node && node.ToJsonString().Length > 0;
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
@@ -211,6 +219,6 @@ public sealed class AidBoard
         }
     }
 
-    private bool Shares(AidRequest request, Digest template) =>
-        Template(template)?.Tags.Intersect(request.Tags, StringComparer.Ordinal).Any() == true;
+    private bool Shares(AidRequest request, Digest template) => Template(template) is { IsWithdrawn: false } known
+        && known.Tags.Intersect(request.Tags, StringComparer.Ordinal).Any();
 }

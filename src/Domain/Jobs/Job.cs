@@ -24,7 +24,7 @@ public abstract record JobCommand
     /// <see cref="RunResults.TimedOut"/>.</param>
     public sealed record Settle(IReadOnlyDictionary<Did, string> Silent, RetryPolicy Retry) : JobCommand;
 
-    /// <summary>End the job without waiting for receipts.</summary>
+    /// <summary>End the job without waiting for receipts; one that has its result is settled instead.</summary>
     public sealed record Abandon(JobError Error) : JobCommand;
 
     /// <summary>End the job as its submitter asked.</summary>
@@ -67,10 +67,12 @@ public static class Job
             JobCommand.OpenBidding open => OpenBidding(state, open, now),
             JobCommand.CloseBidding close => CloseBidding(state, close, authority),
             JobCommand.Settle settle => Settle(state, settle, now, authority),
-            JobCommand.Abandon abandon => Decision.Of(new DecidedEvent(
-                new JobEvent.Failed(
-                    state.Attempt, state.Submission.Operation, abandon.Error, Withdrawn(state), state.Escrow),
-                state.Milestone)),
+            JobCommand.Abandon abandon => Verdict.IsDecided(state, authority)
+                ? Decision.Nothing
+                : Decision.Of(new DecidedEvent(
+                    new JobEvent.Failed(
+                        state.Attempt, state.Submission.Operation, abandon.Error, Withdrawn(state), state.Escrow),
+                    state.Milestone)),
             JobCommand.Cancel => state.CancelDigest is { } request
                 ? Decision.Of(new DecidedEvent(
                     new JobEvent.Cancelled(state.Attempt, state.Submission.Operation, Withdrawn(state), state.Escrow),

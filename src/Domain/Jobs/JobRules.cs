@@ -1,4 +1,5 @@
 using MeshLedger.Crypto;
+using MeshLedger.Domain.Documents;
 using MeshLedger.Domain.Events;
 
 namespace MeshLedger.Domain.Jobs;
@@ -67,6 +68,10 @@ public static class JobRules
                 ?? Require(
                     state.Submission.Terms.Cancellable, "NOT_CANCELLABLE", "the document says that the job is not cancellable")
                 ?? Require(state.CancelDigest is null, "CANCELLED", "the job is being cancelled")
+                ?? Require(
+                    !state.Runs.Exists(run => run.Receipt is { Error: null }),
+                    "RECEIPT_EXISTS",
+                    "a worker has handed in a result, for which it is to be paid")
                 ?? Answers(fact, state.SubmissionDigest, "the submission"),
             JobEvent.AttemptEnded or JobEvent.Completed or JobEvent.Failed or JobEvent.Cancelled =>
                 ByNode(fact, authority) ?? SettlementRules.Check(state, fact, authority),
@@ -103,8 +108,14 @@ public static class JobRules
 
     private static Refusal? Submission(JobEvent.Submitted submitted, in EventFact fact) =>
         Require(fact.Cause is null, "WRONG_CAUSE", "a submission answers nothing")
-        ?? Require(submitted.Terms.MaxPrice > 0, "WRONG_PRICE", "a job has a price of at least 1")
-        ?? Require(submitted.Terms.Replicas > 0, "WRONG_REPLICAS", "a job is run by at least one worker");
+        ?? Require(
+            submitted.Terms.MaxPrice is > 0 and <= JobLimits.MaxPrice,
+            "WRONG_PRICE",
+            $"a job has a price of 1 to {JobLimits.MaxPrice}")
+        ?? Require(
+            submitted.Terms.Replicas is > 0 and <= JobLimits.Replicas,
+            "WRONG_REPLICAS",
+            $"a job is run by 1 to {JobLimits.Replicas} workers");
 
     private static Refusal? Opening(
         JobState state, JobEvent.BiddingOpened opened, in EventFact fact, IAuthority authority)
@@ -140,15 +151,16 @@ public static class JobRules
             authority.Registration(bid.Registration)?.Worker == fact.By,
             "NOT_REGISTERED",
             "a bid stands on a registration of its author")
-        ?? Claims(bid, authority.Registration(bid.Registration)!.Facts.Resources)
+        ?? Claims(bid, authority.Registration(bid.Registration)!.Facts)
         ?? Require(
             (state.Bids.GetValueOrDefault(fact.By)?.Count ?? 0) < MaxBids,
             "TOO_MANY_BIDS",
             $"a worker bids at most {MaxBids} times on an attempt");
 
     /// <summary>Nobody has more free than it has.</summary>
-    private static Refusal? Claims(JobEvent.BidPlaced bid, Workers.WorkerResources all) => Require(
-        bid.Free.CpuCores <= all.CpuCores && bid.Free.MemoryMb <= all.MemoryMb && bid.Free.StorageMb <= all.StorageMb,
+    private static Refusal? Claims(JobEvent.BidPlaced bid, Workers.WorkerEvent.Registered all) => Require(
+        bid.Free.CpuCores <= all.Resources.CpuCores && bid.Free.MemoryMb <= all.Resources.MemoryMb
+            && bid.Free.StorageMb <= all.Resources.StorageMb && bid.Free.Slots <= all.MaxConcurrentJobs,
         "WRONG_RESOURCES",
         "more is said to be free than the registration says there is");
 
@@ -187,9 +199,9 @@ public static class JobRules
 
     private static Refusal? Receipt(JobState state, JobEvent.ReceiptIssued issued, in EventFact fact)
     {
-        if (NotCancelled(state) is { } cancelled)
+        if ((NotCancelled(state) ?? ReceiptRules.Check(issued.Receipt)) is { } refusal)
         {
-            return cancelled;
+            return refusal;
         }
 
         if (!state.Status.IsUnderWay() && state.Lost is { } lost && lost.Run.Worker == fact.By
@@ -211,9 +223,9 @@ public static class JobRules
     private static Refusal? Assignee(JobState state, int attempt, in EventFact fact)
     {
         var run = state.RunOf(fact.By);
-        if (run is null && attempt < state.Attempt)
+        if (run is null && (attempt < state.Attempt || (attempt == state.Attempt && state.Status == JobStatus.Retrying)))
         {
-            return No("LEASE_LOST", $"attempt {attempt} is over; attempt {state.Attempt} is under way");
+            return No("LEASE_LOST", $"attempt {attempt} is over");
         }
 
         return ThisAttempt(state, attempt)
@@ -246,7 +258,8 @@ public static class JobRules
                 && output.Size > 0 && output.Size <= MaxPartialBytes - output.Offset,
             "WRONG_OFFSET",
             $"the next piece of {output.Name} begins at {run.OutputEnds.GetValueOrDefault(output.Name)}, is not empty, and "
-                + $"does not go beyond {MaxPartialBytes}");
+                + $"does not go beyond {MaxPartialBytes}")
+        ?? ReceiptRules.Bytes(output.Name, output.Size, output.Blake3, null, output.Text, output.Base64);
 
     private static Refusal? NotCancelled(JobState state) =>
         Require(state.CancelDigest is null, "CANCELLED", "the submitter cancelled the job");

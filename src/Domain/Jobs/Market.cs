@@ -49,7 +49,7 @@ public static class Market
             unmet[i] = Unmet(state, bids[i], reputations[i], authority, input);
         }
 
-        ExcludeFailed(state, bids, unmet);
+        ExcludeFailed(state, bids, unmet, authority);
         var candidates = new List<Candidate>(bids.Length);
         for (var i = 0; i < bids.Length; i++)
         {
@@ -151,8 +151,7 @@ public static class Market
         var owners = new HashSet<Did>();
         foreach (var candidate in candidates)
         {
-            var owner = authority.Registration(candidate.Bid.Body.Registration)!.Facts.Owner ?? candidate.Bid.Worker;
-            if (owners.Add(owner))
+            if (owners.Add(OwnerOf(candidate.Bid, authority)))
             {
                 winners.Add(new Assignee(candidate.Bid.Digest, candidate.Bid.Worker, candidate.Bid.Body.Price));
                 if (winners.Count == replicas)
@@ -165,11 +164,18 @@ public static class Market
         return [];
     }
 
+    private static Did OwnerOf(BidFact bid, IAuthority authority) =>
+        authority.Registration(bid.Body.Registration)!.Facts.Owner ?? bid.Worker;
+
     /// <summary>A worker that just failed is passed over as long as the others suffice.</summary>
-    private static void ExcludeFailed(JobState state, BidFact[] bids, ValueList<string>[] unmet)
+    private static void ExcludeFailed(
+        JobState state, BidFact[] bids, ValueList<string>[] unmet, IAuthority authority)
     {
         bool Failed(int i) => state.FailedLast.Contains(bids[i].Worker);
-        var others = Enumerable.Range(0, bids.Length).Count(i => unmet[i].Count == 0 && !Failed(i));
+        var others = Enumerable.Range(0, bids.Length)
+            .Where(i => unmet[i].Count == 0 && !Failed(i))
+            .DistinctBy(i => OwnerOf(bids[i], authority))
+            .Count();
         for (var i = 0; i < bids.Length; i++)
         {
             if (others >= state.Submission.Terms.Replicas && unmet[i].Count == 0 && Failed(i))

@@ -51,13 +51,10 @@ internal static class SettlementRules
         }
 
         // Without a verdict, by its deadline for example, nobody is blamed and nobody is paid.
-        if (failed.Outcomes.All(outcome => outcome.Result == RunResults.Withdrawn))
+        if (!Verdict.IsDecided(state, authority)
+            && failed.Outcomes.All(outcome => outcome.Result == RunResults.Withdrawn))
         {
-            return Withdrawn(state, failed.Outcomes)
-                ?? JobRules.Require(
-                    state.Runs.IsEmpty || state.Runs.Exists(run => run.Receipt is null),
-                    "WRONG_SETTLEMENT",
-                    "a job whose receipts are all there ends as they say");
+            return Withdrawn(state, failed.Outcomes);
         }
 
         return AsReceipts(state, failed.Outcomes, authority, out var verdict)

@@ -26,6 +26,17 @@ public sealed record Verdict(Run? Winner, JobError? Error, ValueList<AttemptOutc
         return state.Runs is [var only] ? Alone(state, only, silent, authority) : Majority(state, silent, authority);
     }
 
+    /// <summary>True if the receipts that are there make the verdict, whatever the runs without one may still say:
+    /// all are there, or a majority has the same result.</summary>
+    public static bool IsDecided(JobState state, IAuthority authority) =>
+        state.Runs.Exists(run => run.Receipt is not null)
+        && (!state.Runs.Exists(run => run.Receipt is null)
+            || Of(
+                state,
+                state.Runs.Where(run => run.Receipt is null)
+                    .ToDictionary(run => run.Worker, _ => RunResults.TimedOut),
+                authority)!.Winner is not null);
+
     /// <summary>What two runs have in common exactly when they say the same.</summary>
     public static Digest ResultDigest(Receipt receipt)
     {

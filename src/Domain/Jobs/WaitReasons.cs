@@ -19,8 +19,12 @@ public static class WaitReasons
     /// <summary>A sentence a worker; one sentence if there is none; empty if some worker could run the job.</summary>
     public static IReadOnlyList<string> Of(JobState state, IEnumerable<Bidder> live)
     {
-        var verdicts = Judge(state, live);
-        var able = verdicts.Count(verdict => verdict.Unmet.Count == 0);
+        List<Bidder> bidders = [.. live];
+        var verdicts = Judge(state, bidders);
+        var can = verdicts.Where(verdict => verdict.Unmet.Count == 0).Select(verdict => verdict.Worker).ToHashSet();
+        var able = bidders.Where(bidder => can.Contains(bidder.Registration.Worker))
+            .DistinctBy(bidder => bidder.Registration.Facts.Owner ?? bidder.Registration.Worker)
+            .Count();
         if (able >= state.Submission.Terms.Replicas)
         {
             return [];

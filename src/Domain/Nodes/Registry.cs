@@ -121,9 +121,13 @@ public sealed class Registry : IAuthority
         }
 
         var worker = _workers.GetValueOrDefault(key);
-        if (body is WorkerEvent.Registered)
+        if (body is WorkerEvent.Registered registered)
         {
-            return key != statement.By || statement.Cause is not null
+            var has = registered.Resources;
+            return has.CpuCores < 0 || has.MemoryMb < 0 || has.StorageMb < 0 || has.MaxDiskSizeGb < 0
+                || registered.MaxConcurrentJobs < 0
+                ? new Refusal("WRONG_RESOURCES", "nobody has less than nothing")
+                : key != statement.By || statement.Cause is not null
                 ? new Refusal("WRONG_STREAM", "a worker registers in its own stream, and answers nothing")
                 : worker?.Standing(long.MaxValue) == WorkerStanding.Retired
                     ? new Refusal("WORKER_RETIRED", "a worker that has retired does not come back; make a new key")

@@ -10,6 +10,12 @@ public interface IOperationHandler
     IReadOnlyList<string> Operations { get; }
 
     /// <summary>
+    /// What running this document takes of this machine, so that the worker can set it aside. Never throws: a payload
+    /// that cannot be read counts with the operation's defaults, and its run will tell the fault.
+    /// </summary>
+    HandlerNeeds Needs(JobDocument document) => HandlerNeeds.None;
+
+    /// <summary>
     /// Runs the job to its end. A guest's or an input's failure is a result that did not succeed, never an exception.
     /// Cancellation (time limit, worker stopping) ends everything that the handler started, and then throws
     /// <see cref="OperationCanceledException"/>.
@@ -18,10 +24,6 @@ public interface IOperationHandler
 
     /// <summary>False if <see cref="Needs"/> is nothing for every document, so that nobody has to read one for it.</summary>
     bool HasNeeds => false;
-
-    /// <summary>What running this document takes on this machine, so that it can be reserved. Never throws: of a payload
-    /// that cannot be read, the least.</summary>
-    HandlerNeeds Needs(JobDocument document) => HandlerNeeds.None;
 }
 
 /// <summary>Resources that a run takes.</summary>
@@ -45,8 +47,8 @@ public sealed record HandlerNeeds(long CpuCores, long MemoryMb, long StorageMb)
 /// <param name="Progress">Tells the ledger how far the attempt is; cheap, may be called often.</param>
 public sealed record OperationContext(JobDocument Document, Action<OperationProgress> Progress)
 {
-    /// <summary>Takes the next bytes of an output (<c>stdout</c>, <c>stderr</c>) while the operation runs. Cheap, never
-    /// throws, may be called from any thread, in order for each name.</summary>
+    /// <summary>Takes the next bytes of an output, <c>stdout</c> or <c>stderr</c>, while the operation runs. All that
+    /// was given of one is what the result keeps of it. May be called from any thread, one call at a time.</summary>
     public Action<string, ReadOnlyMemory<byte>> Output { get; init; } = static (_, _) => { };
 }
 

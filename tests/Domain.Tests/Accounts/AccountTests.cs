@@ -20,7 +20,7 @@ public sealed class AccountTests
     public void What_is_held_is_paid_and_refunded_to_the_unit()
     {
         var state = Given(
-            new AccountEvent.Opened(100), new AccountEvent.Held(Job, 60), new AccountEvent.Paid(Job, 45, Other),
+            new AccountEvent.Opened(100, 0, 0), new AccountEvent.Held(Job, 60), new AccountEvent.Paid(Job, 45, Other),
             new AccountEvent.Refunded(Job, 15), new AccountEvent.Received(OtherJob, 7, Other));
         Assert.Equal((5, 100, 62, 0), (state.Version, state.Granted, state.Balance, state.Held));
         Assert.Empty(state.Escrow);
@@ -29,7 +29,7 @@ public sealed class AccountTests
     [Fact]
     public void Only_a_node_writes_to_an_account()
     {
-        var fact = new EventFact(Actors.Stranger.Did, null, default, Actors.Time, new AccountEvent.Opened(1));
+        var fact = new EventFact(Actors.Stranger.Did, null, default, Actors.Time, new AccountEvent.Opened(1, 0, 0));
         Assert.Equal("NOT_A_NODE", Account.Check(AccountState.None, fact, _registry)?.Code);
     }
 
@@ -38,22 +38,22 @@ public sealed class AccountTests
     {
         Refused("ACCOUNT_NOT_OPEN", AccountState.None, new AccountEvent.Held(Job, 1));
         Refused("ACCOUNT_NOT_OPEN", AccountState.None, new AccountEvent.Received(Job, 1, Other));
-        Refused("ACCOUNT_NOT_OPEN", AccountState.None, new AccountEvent.Opened(-1));
-        Refused("ACCOUNT_NOT_OPEN", AccountState.None, new AccountEvent.Opened(CanonicalJson.MaxInteger + 1));
+        Refused("ACCOUNT_NOT_OPEN", AccountState.None, new AccountEvent.Opened(-1, 0, 0));
+        Refused("ACCOUNT_NOT_OPEN", AccountState.None, new AccountEvent.Opened(CanonicalJson.MaxInteger + 1, 0, 0));
     }
 
     [Fact]
     public void An_account_is_opened_once() =>
-        Refused("ACCOUNT_OPEN", Given(new AccountEvent.Opened(1)), new AccountEvent.Opened(1));
+        Refused("ACCOUNT_OPEN", Given(new AccountEvent.Opened(1, 0, 0)), new AccountEvent.Opened(1, 0, 0));
 
     [Fact]
     public void Nobody_holds_more_than_the_balance() =>
-        Refused("INSUFFICIENT_MANA", Given(new AccountEvent.Opened(10)), new AccountEvent.Held(Job, 11));
+        Refused("INSUFFICIENT_MANA", Given(new AccountEvent.Opened(10, 0, 0)), new AccountEvent.Held(Job, 11));
 
     [Fact]
     public void A_job_s_price_is_held_once_and_is_at_least_one()
     {
-        var state = Given(new AccountEvent.Opened(10), new AccountEvent.Held(Job, 1));
+        var state = Given(new AccountEvent.Opened(10, 0, 0), new AccountEvent.Held(Job, 1));
         Refused("WRONG_AMOUNT", state, new AccountEvent.Held(Job, 1));
         Refused("WRONG_AMOUNT", state, new AccountEvent.Held(OtherJob, 0));
         Refused("WRONG_AMOUNT", state, new AccountEvent.Held(OtherJob, -1));
@@ -62,7 +62,7 @@ public sealed class AccountTests
     [Fact]
     public void Nothing_leaves_escrow_that_is_not_in_it()
     {
-        var state = Given(new AccountEvent.Opened(10), new AccountEvent.Held(Job, 5));
+        var state = Given(new AccountEvent.Opened(10, 0, 0), new AccountEvent.Held(Job, 5));
         AccountEvent[] events =
         [
             new AccountEvent.Paid(Job, 6, Other), new AccountEvent.Paid(Job, 0, Other), new AccountEvent.Paid(Job, -1, Other),
@@ -75,7 +75,7 @@ public sealed class AccountTests
     [Fact]
     public void What_is_received_is_at_least_one_and_fits_the_largest_balance()
     {
-        var state = Given(new AccountEvent.Opened(CanonicalJson.MaxInteger - 5), new AccountEvent.Held(Job, 3));
+        var state = Given(new AccountEvent.Opened(CanonicalJson.MaxInteger - 5, 0, 0), new AccountEvent.Held(Job, 3));
         Refused("WRONG_AMOUNT", state, new AccountEvent.Received(Job, 0, Other));
         Refused("WRONG_AMOUNT", state, new AccountEvent.Received(Job, 6, Other));
         Refused("WRONG_AMOUNT", state, new AccountEvent.Received(Job, long.MaxValue, Other));
@@ -85,15 +85,15 @@ public sealed class AccountTests
     [Fact]
     public void An_event_of_another_family_has_no_place_in_an_account()
     {
-        Refused("WRONG_STREAM", Given(new AccountEvent.Opened(1)), new NodeEvent.Joined("x"));
-        Assert.Throws<InvalidHistoryException>(() => Account.Evolve(AccountState.None, new NodeEvent.Joined("x")));
-        Assert.Throws<InvalidHistoryException>(() => Account.Evolve(AccountState.None, new AccountEvent.Paid(Job, 1, Other)));
+        Refused("WRONG_STREAM", Given(new AccountEvent.Opened(1, 0, 0)), new NodeEvent.Joined("x"));
+        Assert.Throws<InvalidHistoryException>(() => Account.Evolve(AccountState.None, new NodeEvent.Joined("x"), Actors.Time));
+        Assert.Throws<InvalidHistoryException>(() => Account.Evolve(AccountState.None, new AccountEvent.Paid(Job, 1, Other), Actors.Time));
     }
 
     [Fact]
     public void Every_event_of_an_account_has_its_place_in_the_fold()
     {
-        var opened = Given(new AccountEvent.Opened(10), new AccountEvent.Held(Job, 5));
+        var opened = Given(new AccountEvent.Opened(10, 0, 0), new AccountEvent.Held(Job, 5));
         foreach (var kind in EventCodec.Kinds.Where(kind => kind.ClrType.IsSubclassOf(typeof(AccountEvent))))
         {
             LedgerEvent body = VectorStory.Tell().First(told => told.Event.Statement.Type == kind.Type)
@@ -103,7 +103,7 @@ public sealed class AccountTests
                 AccountEvent.Refunded refunded => refunded with { JobId = Job, Amount = 1 },
                 var other => other,
             };
-            Assert.Equal(3, Account.Evolve(opened, body).Version);
+            Assert.Equal(3, Account.Evolve(opened, body, Actors.Time).Version);
         }
     }
 
@@ -122,7 +122,7 @@ public sealed class AccountTests
                 var (job, to) = (JobId.Parse($"job-0000000{number}"), (who + 1 + (number % 2)) % 3);
                 AccountEvent body = what switch
                 {
-                    0 => new AccountEvent.Opened(amount * 2),
+                    0 => new AccountEvent.Opened(amount * 2, 0, 0),
                     1 or 2 => new AccountEvent.Held(job, amount),
                     3 => new AccountEvent.Refunded(job, amount),
                     _ => new AccountEvent.Paid(job, amount, Other),
@@ -134,10 +134,10 @@ public sealed class AccountTests
                     continue;
                 }
 
-                accounts[who] = Account.Evolve(accounts[who], body);
+                accounts[who] = Account.Evolve(accounts[who], body, Actors.Time);
                 if (body is AccountEvent.Paid)
                 {
-                    accounts[to] = Account.Evolve(accounts[to], receipt);
+                    accounts[to] = Account.Evolve(accounts[to], receipt, Actors.Time);
                     paid[who] += amount;
                     received[to] += amount;
                 }
@@ -156,7 +156,7 @@ public sealed class AccountTests
     }
 
     private static AccountState Given(params AccountEvent[] events) =>
-        events.Aggregate(AccountState.None, Account.Evolve);
+        events.Aggregate(AccountState.None, (state, body) => Account.Evolve(state, body, Actors.Time));
 
     private void Refused(string code, AccountState state, LedgerEvent body) => Assert.Equal(code, Check(state, body)?.Code);
 

@@ -3,6 +3,7 @@ using FsCheck;
 using FsCheck.Fluent;
 using MeshLedger.Crypto;
 using MeshLedger.Domain.Events;
+using MeshLedger.Domain.Federations;
 using MeshLedger.Domain.Jobs;
 using MeshLedger.Domain.Tests.Events;
 using MeshLedger.Domain.Workers;
@@ -11,115 +12,115 @@ namespace MeshLedger.Domain.Tests.Jobs;
 
 public sealed class MarketTests
 {
-    /// <summary>A price, and whether the bidder can run the job.</summary>
-    private static Arbitrary<(long Price, bool Able)[]> Bids { get; } = Gen.Choose(1, 130)
-        .SelectMany(price => Gen.Elements(true, true, false).Select(able => ((long)price, able)))
+    /// <summary>A price, a reputation, and whether the bidder can run the job.</summary>
+    private static Arbitrary<Offer[]> Offers { get; } = Gen.Choose(1, 130)
+        .SelectMany(price => Gen.Choose(-3, 3).SelectMany(reputation => Gen.Elements(true, true, false)
+            .Select(able => new Offer(price) { Reputation = reputation * 10, Able = able })))
         .ArrayOf().Resize(20).ToArbitrary();
 
     [Fact]
-    public void The_cheapest_eligible_bid_wins_and_of_equals_the_earliest() => Prop.ForAll(Bids, bids =>
+    public void Bids_that_cannot_win_do_not_change_who_wins() => Prop.ForAll(Offers, offers =>
     {
-        var (state, authority) = Open(bids);
-        var choice = Market.Choose(state, authority);
-
-        var expected = bids.Select((bid, index) => (bid, index))
-            .Where(one => one.bid.Able && one.bid.Price <= 100)
-            .OrderBy(one => one.bid.Price).ThenBy(one => one.index)
-            .Select(one => state.Bids[one.index])
-            .FirstOrDefault();
-        Assert.Equal(expected, choice.Winner);
-        Assert.Equal(bids.Length, choice.Considered.Count);
-        Assert.All(choice.Considered.Zip(bids), pair =>
-            Assert.Equal(pair.Second.Able && pair.Second.Price <= 100, pair.First.Unmet.Count == 0));
+        var market = Open(offers);
+        var able = offers.Where(offer => offer.Able && offer.Price <= 100).ToArray();
+        Assert.Equal(
+            market.Choose().Assignees.Select(winner => winner.Price), Open(able).Choose().Assignees.Select(winner => winner.Price));
+        Assert.All(market.Choose().Considered.Zip(offers), pair =>
+        {
+            Assert.Equal(pair.Second.Able && pair.Second.Price <= 100, pair.First.Unmet.Count == 0);
+            Assert.Equal(pair.First.Unmet.Count == 0, pair.First.Terms is not null);
+        });
     }).QuickCheckThrowOnFailure();
-
-    [Fact]
-    public void Bids_that_cannot_win_do_not_change_who_wins() => Prop.ForAll(Bids, bids =>
-    {
-        var (state, authority) = Open(bids);
-        var with = Market.Choose(state, authority);
-        var able = with.Considered.Where(bid => bid.Unmet.Count == 0).Select(bid => bid.Bid).ToHashSet();
-        var without = Market.Choose(state with { Bids = state.Bids.RemoveAll(bid => !able.Contains(bid.Digest)) }, authority);
-        Assert.Equal(with.Winner, without.Winner);
-    }).QuickCheckThrowOnFailure();
-
-    [Fact]
-    public void A_bid_of_another_attempt_is_not_considered()
-    {
-        var (state, authority) = Open([(1, true)]);
-        Assert.Empty(Market.Choose(state with { Attempt = 2 }, authority).Considered);
-    }
 
     [Fact]
     public void A_bid_on_somebody_else_s_registration_cannot_win()
     {
-        var (state, authority) = Open([(1, true), (2, true)]);
-        var stolen = state.Bids[0] with { Worker = state.Bids[1].Worker };
-        var choice = Market.Choose(state with { Bids = [stolen] }, authority);
-        Assert.Null(choice.Winner);
+        var market = Open([new Offer(1), new Offer(2)]);
+        var (first, second) = (market.Bid(0), market.Bid(1));
+        var stolen = first with { Worker = second.Worker };
+        var choice = market.With(state => state with
+        {
+            Bids = ImmutableDictionary<Did, BidFact>.Empty.Add(second.Worker, stolen),
+        }).Choose();
+        Assert.Empty(choice.Assignees);
         Assert.Equal(["registration of the bidder"], choice.Considered[0].Unmet);
     }
 
-    [Fact]
-    public void Each_requirement_that_is_not_met_is_said_in_one_sentence()
+    internal sealed record Offer(long Price)
     {
-        var submission = JobSpec.Submission(Documents.JobDocumentSamples.Full);
-        var able = Actors.Facts("worker-7") with
-        {
-            Version = "0.4.0",
-            Operations = ["guestkit.inspect"],
-            Capabilities = ["disk.qcow2"],
-            Features = ["lvm"],
-            Pools = ["pool-prod"],
-            Labels = [new Label("disk_locality", "/mnt/vms")],
-            Resources = new WorkerResources(2, 2_048, 10_000, 1_000),
-            Privileged = true,
-        };
-        var free = new FreeResources(2, 2_048, 10_000);
-        string[] never = ["trust scope acme", "federation north or south", "reputation 10"];
-        Assert.Equal(never, Market.Unmet(submission, able, free));
-
-        var unable = new WorkerEvent.Registered(
-            "worker-8", "0.4.0-beta", [], [], [], ["other"], [new Label("rack", "r2")], new WorkerResources(1, 1, 1, 1),
-            false, 1);
-        Assert.Equal(
-            [
-                "operation guestkit.inspect", "capability guestkit.inspect", "capability disk.qcow2", "feature lvm",
-                "worker pool pool-prod", "worker worker-7", "privileged worker",
-                "worker version 0.4.0-rc.1+b.2 or later, not 0.4.0-beta", "disks of 1000 GB, not 1",
-                "2 CPU cores, not 1", "2048 MB of memory, not 1", "10000 MB of storage, not 1",
-                "label disk_locality=/mnt/vms", "no label rack=r2", .. never,
-            ],
-            Market.Unmet(submission, unable, new FreeResources(1, 1, 1)));
+        public long Reputation { get; init; }
+        public bool Able { get; init; } = true;
+        public long? LatencyMs { get; init; }
+        public FreeResources Free { get; init; } = new(1, 1, 1, 1);
+        public Did? Owner { get; init; }
+        public Func<WorkerEvent.Registered, WorkerEvent.Registered> Facts { get; init; } = facts => facts;
+        public WorkerStanding Standing { get; init; }
+        public Membership[] Memberships { get; init; } = [];
     }
 
-    private static (JobState State, Workers Authority) Open((long Price, bool Able)[] bids)
+    internal static Bazaar Open(Offer[] offers, string members = "")
     {
-        var authority = new Workers();
-        var state = JobSpec.Given(JobSpec.Open).State!;
-        var facts = ImmutableList.CreateBuilder<BidFact>();
-        for (var i = 0; i < bids.Length; i++)
+        var bazaar = new Bazaar(JobSpec.Given(JobSpec.Submit(members), JobSpec.OpenBidding()).State!);
+        foreach (var offer in offers)
         {
-            var worker = Actors.Key((byte)(100 + i)).Did;
-            var registration = Digest.OfBytes([(byte)i]);
-            var said = Actors.Facts($"w{i}");
-            authority.Known[registration] = new WorkerRegistration(
-                worker, registration, bids[i].Able ? said : said with { Operations = [] });
-            facts.Add(new BidFact(
-                Digest.OfBytes([(byte)i, 1]),
-                worker,
-                new JobEvent.BidPlaced(1, bids[i].Price, registration, new FreeResources(1, 1, 1))));
+            bazaar.Add(offer);
         }
 
-        return (state with { Bids = facts.ToImmutable() }, authority);
+        return bazaar;
     }
 
-    private sealed class Workers : IAuthority
+    /// <summary>A job that takes bids, and a world where every bidder is what its offer says.</summary>
+    internal sealed record Bazaar(JobState State) : IAuthority
     {
-        public Dictionary<Digest, WorkerRegistration> Known { get; } = [];
+        private readonly List<Offer> _offers = [];
+        private readonly List<Did> _workers = [];
+        private readonly Dictionary<Digest, WorkerRegistration> _known = [];
+
+        public JobState State { get; private set; } = State;
+
+        public SelectionInput Input { get; init; } = JobSpec.Choice;
+
+        public BidFact Bid(int index) => State.Bids[_workers[index]];
+
+        public Bazaar With(Func<JobState, JobState> change) => this with { State = change(State) };
+
+        public void Add(Offer offer)
+        {
+            var key = Digest.OfBytes(BitConverter.GetBytes(_offers.Count));
+            var worker = new Did(key.ToArray());
+            var registration = Digest.OfBytes(key.ToArray());
+            var said = offer.Facts(Actors.Facts($"w{_offers.Count}") with { Owner = offer.Owner });
+            _known[registration] = new WorkerRegistration(worker, registration, offer.Able ? said : said with { Operations = [] });
+            State = State with
+            {
+                Bids = State.Bids.SetItem(worker, new BidFact(
+                    Digest.OfBytes(registration.ToArray()),
+                    worker,
+                    new JobEvent.BidPlaced(State.Attempt, offer.Price, registration, offer.Free),
+                    10 + _offers.Count,
+                    1)),
+            };
+            _offers.Add(offer);
+            _workers.Add(worker);
+        }
+
+        public MarketChoice Choose(SelectionInput? input = null) => Market.Choose(State, this, (input ?? Input) with
+        {
+            Reputation = worker => OfferOf(worker).Reputation,
+            Latency = worker => OfferOf(worker).LatencyMs,
+        });
+
+        public int[] Winners(SelectionInput? input = null) =>
+            [.. Choose(input).Assignees.Select(winner => _workers.IndexOf(winner.Worker))];
 
         public bool IsNode(Did key) => false;
 
-        public WorkerRegistration? Registration(Digest registration) => Known.GetValueOrDefault(registration);
+        public WorkerRegistration? Registration(Digest registration) => _known.GetValueOrDefault(registration);
+
+        public WorkerStanding Standing(Did worker, long asOf) => OfferOf(worker).Standing;
+
+        public IReadOnlyList<Membership> Memberships(Did worker, long asOf) => OfferOf(worker).Memberships;
+
+        private Offer OfferOf(Did worker) => _offers[_workers.IndexOf(worker)];
     }
 }
