@@ -234,7 +234,8 @@ public static class Job
             Paid = outcomes.Sum(outcome => outcome.Paid),
             EndedAt = fact.Time,
             Error = error ?? state.Error,
-            ResultRun = state.Runs.Find(run => run.Worker == winner?.Worker) ?? state.Runs.Find(run => run.Receipt is not null),
+            ResultRun = state.Runs.Find(run => run.Worker == winner?.Worker)
+                ?? state.Runs.Find(run => error is not null && run.Receipt?.Error == error),
         };
     }
 

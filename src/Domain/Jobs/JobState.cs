@@ -122,7 +122,7 @@ public sealed record JobState
     public JobError? Error { get; init; }
 
     /// <summary>The run whose receipt is the job's result: the first that succeeded with the majority, else the first
-    /// that has a receipt.</summary>
+    /// whose error is the job's; none where no majority said anything.</summary>
     public Run? ResultRun { get; init; }
 
     /// <summary>What was paid to all workers together at the end.</summary>

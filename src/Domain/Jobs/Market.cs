@@ -42,10 +42,13 @@ public static class Market
         var bids = state.Bids.Values.ToArray();
         Array.Sort(bids, (a, b) => a.Order.CompareTo(b.Order));
         var unmet = new ValueList<string>[bids.Length];
-        var reputations = new long[bids.Length];
+
+        // Each figure is asked for once: what it is asked of may change meanwhile.
+        var (reputations, latencies) = (new long[bids.Length], new long?[bids.Length]);
         for (var i = 0; i < bids.Length; i++)
         {
             reputations[i] = input.Reputation(bids[i].Worker);
+            latencies[i] = input.Latency(bids[i].Worker);
             unmet[i] = Unmet(state, bids[i], reputations[i], authority, input);
         }
 
@@ -58,7 +61,7 @@ public static class Market
                 candidates.Add(new Candidate(
                     bids[i],
                     reputations[i],
-                    input.Latency(bids[i].Worker),
+                    latencies[i],
                     SelectionPolicy.Headroom(state.Submission.Requirements, bids[i].Body.Free)));
             }
         }
@@ -71,7 +74,7 @@ public static class Market
             bid.Worker,
             bid.Body.Price,
             reputations[i],
-            input.Latency(bid.Worker),
+            latencies[i],
             terms.GetValueOrDefault(bid.Worker),
             unmet[i]));
         return new MarketChoice(
