@@ -101,7 +101,20 @@ public sealed class MicroVmTests : IAsyncLifetime, IAsyncDisposable
     [Fact]
     public async Task Output_without_end_keeps_the_beginning_until_the_time_limit()
     {
-        var result = await _machines.RunAsync(Machines.Request("endless", seconds: 5) with { OutputBytes = 10_000 });
+        var clock = new HeldClock(TimeSpan.FromSeconds(5));
+        await using var machines = new Machines(clock);
+        var heard = 0;
+        var result = await machines.RunAsync(Machines.Request("endless", seconds: 5) with
+        {
+            OutputBytes = 10_000,
+            Output = (_, bytes) =>
+            {
+                if (Interlocked.Add(ref heard, bytes.Length) >= 20_000)
+                {
+                    clock.Pass();
+                }
+            },
+        });
 
         Assert.Equal(MicroVmOutcome.TimedOut, result.Outcome);
         Assert.Equal((10_000, true), (result.Stdout.Bytes.Length, result.Stdout.Truncated));
