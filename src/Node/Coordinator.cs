@@ -250,7 +250,14 @@ internal sealed class Coordinator : IAsyncDisposable
     private async Task<bool> WaitForWorkersAsync(JobEntry entry, JobState state)
     {
         var able = _workers.Live.Count(worker => _workers.CouldRun(worker, state));
-        var waited = entry.Waiting(nobody: able < state.Submission.Terms.Replicas);
+        var nobody = able < state.Submission.Terms.Replicas;
+        if (entry.IsStuck && !nobody)
+        {
+            // A worker may have earned the reputation that the job asks for.
+            _jobs.TellAll(entry, state);
+        }
+
+        var waited = entry.Waiting(nobody);
         if (waited < _options.WaitLimit)
         {
             var rest = _options.WaitLimit - waited;

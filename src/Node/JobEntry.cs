@@ -114,6 +114,18 @@ internal sealed class JobEntry(JobId id, TimeProvider clock)
         }
     }
 
+    /// <summary>True if nobody alive could run the job when it was last looked at.</summary>
+    public bool IsStuck
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _waitsSince is not null;
+            }
+        }
+    }
+
     /// <summary>For how long nobody alive could run the job; restarts when somebody could.</summary>
     public TimeSpan Waiting(bool nobody)
     {

@@ -2,9 +2,11 @@ using System.Runtime.CompilerServices;
 using MeshLedger.Crypto;
 using MeshLedger.Domain.Documents;
 using MeshLedger.Domain.Events;
+using MeshLedger.Domain.Federations;
 using MeshLedger.Domain.Jobs;
 using MeshLedger.Domain.Nodes;
 using MeshLedger.Domain.Ports;
+using MeshLedger.Domain.Workers;
 using Microsoft.Extensions.Logging;
 
 namespace MeshLedger.Node;
@@ -112,7 +114,7 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
             return new Refusal("BAD_EVENT", exception.Message);
         }
 
-        if (body is not Domain.Workers.WorkerEvent.Registered
+        if (body is not WorkerEvent.Registered
             || registration.Statement.Stream != StreamId.OfWorker(registration.Statement.By))
         {
             return new Refusal("WRONG_STREAM", "expected worker_registered in the worker's own stream");
@@ -281,6 +283,10 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
                 }
 
                 _jobs.Observe(batch, fromLog: true);
+                if (batch.Any(recorded => recorded.Statement.Body is WorkerEvent or FederationEvent))
+                {
+                    _jobs.OfferAgain();
+                }
             }
         }
         catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
@@ -336,7 +342,7 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
             _did, _workers.LocalPresence, _options.PresenceLimit, cancellationToken);
         _workers.SetRemote(present.Workers
             .Select(worker => _registry.Registration(worker.Registration))
-            .OfType<Domain.Workers.WorkerRegistration>());
+            .OfType<WorkerRegistration>());
         if (_hearing.Reached())
         {
             Log.HeardAgain(_log, _jobs.HearAll());

@@ -112,6 +112,20 @@ internal sealed class OpenJobs(
         }
     }
 
+    /// <summary>Offers what waits for bids again, since who may run it has changed. Workers that bid are not asked twice.
+    /// </summary>
+    public void OfferAgain()
+    {
+        foreach (var entry in _open.Values.Where(entry => entry.State?.Status == JobStatus.BiddingOpen)
+            .OrderBy(entry => entry.State?.SubmittedAt))
+        {
+            if (entry.State is { } state)
+            {
+                TellAll(entry, state);
+            }
+        }
+    }
+
     public void Finish(JobEntry entry, JobState state)
     {
         _open.TryRemove(new KeyValuePair<JobId, JobEntry>(entry.Id, entry));

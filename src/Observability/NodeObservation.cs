@@ -31,9 +31,9 @@ public sealed record ObservationOptions
 
 /// <summary>What a node that runs is, to those who look on.</summary>
 /// <param name="Projections">How far each read model is; null where there are none.</param>
-/// <param name="Worker">The key of the worker in this process; null without one.</param>
+/// <param name="Workers">The keys of the workers in this process.</param>
 public sealed record ObservedNode(
-    IEventStore Store, IPresence Presence, Did Node, Did? Worker,
+    IEventStore Store, IPresence Presence, Did Node, IReadOnlyCollection<Did> Workers,
     Func<CancellationToken, Task<IReadOnlyList<(string Name, long Position)>>>? Projections);
 
 /// <summary>Metrics, health and traces of one node, from before its start until after its end.</summary>
@@ -95,7 +95,7 @@ public sealed class NodeObservation : IAsyncDisposable
         var parts = new List<Task>();
         if (_server is not null)
         {
-            var metrics = new LedgerMetrics(_metrics, _clock, node.Worker, _options.LongRunning);
+            var metrics = new LedgerMetrics(_metrics, _clock, node.Workers, _options.LongRunning);
             var follower = new LedgerFollower(node.Store, metrics, _clock, Logs.CreateLogger<LedgerFollower>());
             AddGauges(node, follower);
             AddChecks(node, follower);
@@ -175,14 +175,16 @@ public sealed class NodeObservation : IAsyncDisposable
             async token => follower.Position < 0
                 ? "the metrics do not follow the log yet"
                 : Lag("the metrics", await node.Store.HeadAsync(token) - follower.Position));
-        if (node.Worker is { } worker)
+        if (node.Workers.Count > 0)
         {
             _checks.Set(
                 "worker", "See the log, events 3000 to 3999; without a worker here, start with --no-worker.",
-                async token => (await node.Presence.ListAsync(_options.PresenceLimit, token)).Workers
-                    .Any(present => present.Worker == worker)
-                    ? null
-                    : "the worker of this process does not listen for jobs");
+                async token =>
+                {
+                    var live = (await node.Presence.ListAsync(_options.PresenceLimit, token)).Workers;
+                    var silent = node.Workers.Except(live.Select(present => present.Worker)).ToList();
+                    return silent.Count == 0 ? null : $"workers of this process do not listen for jobs: {string.Join(", ", silent)}";
+                });
         }
 
         if (node.Projections is { } projections)

@@ -1,11 +1,11 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
+using MeshLedger.Crypto;
 using MeshLedger.Domain.Events;
 using MeshLedger.Observability;
 using MeshLedger.Observability.Traces;
 using MeshLedger.Tools.Cli;
 using MeshLedger.Tools.Hosting;
-using MeshLedger.Worker;
 using Microsoft.Extensions.Logging;
 
 namespace MeshLedger.Tools;
@@ -29,11 +29,11 @@ internal static class UpCommand
         "--no-worker") { Description = "Take jobs, but run none here." };
 
     private static readonly Option<int?> Concurrency =
-        GlobalOptions.Number("--concurrency", "How many jobs run at once (default: one a core).", 1, 1024);
+        GlobalOptions.Number("--concurrency", "How many jobs each worker runs at once (default: one a core).", 1, 1024);
 
     private static readonly Option<string?> WorkerId = new("--worker-id")
     {
-        Description = "What people call the worker (default: the node's name).",
+        Description = "What people call the worker (default: the node's name); further ones are called ID-2, ID-3...",
         HelpName = "ID",
     };
 
@@ -87,30 +87,72 @@ internal static class UpCommand
             : Refuse<string>(result, $"--log-format: expected text or json, found '{result.Tokens[0].Value}'."),
     };
 
+    private static readonly Option<int?> Workers = GlobalOptions.Number(
+        "--workers", "How many workers, each with a key and a share of the resources of its own (default: 1).", 1, 64);
+
+    private static readonly Option<string?> Owner = new("--owner")
+    {
+        Description = "Whose the workers are: a key, or submitter for this node's own submitter, who vouches for them then "
+            + "(default: each its own). What they do for others makes their owner's jobs cheaper.",
+        HelpName = "DID|submitter",
+    };
+
+    private static readonly Option<string?> Config = new("--config")
+    {
+        Description = "How the node chooses, what it grants and allows, and what its workers are like; options given here "
+            + "go before. --print-config shows the members.",
+        HelpName = "FILE.json",
+    };
+
+    private static readonly Option<bool> PrintConfig = new("--print-config")
+    {
+        Description = "Print the configuration as it is in effect, as JSON, and start nothing.",
+    };
+
     public static Command Create() => new Verb(
-        "up", "Start a node: its database, its folder and its worker. Ctrl-C stops all of it in order.",
+        "up", "Start a node: its database, its folder and its workers. Ctrl-C stops all of it in order.",
         "meshledger up",
         "meshledger up --data /srv/mesh --folder /srv/drop --pool gpu --label zone=a",
         "meshledger up --metrics-port 9464 --otlp http://127.0.0.1:4318 --log-format json",
+        "meshledger up --workers 3 --owner submitter --config node.json",
         "meshledger up --postgres 'Host=db;Username=mesh;Database=mesh' --no-worker")
     {
         Folder, Name, NoWorker, Concurrency, WorkerId, Pools, Capabilities, Features, Labels, Privileged,
-        ImageDirectories, BasePrice, NoInotify, NoAdmit, MetricsPort, Otlp, LogFormat,
+        ImageDirectories, BasePrice, NoInotify, NoAdmit, MetricsPort, Otlp, LogFormat, Workers, Owner, Config, PrintConfig,
     }.Does(RunAsync);
 
     private static async Task<int> RunAsync(Call call)
     {
         var name = call.Get(Name) ?? Environment.MachineName;
+        var config = call.Get(Config) is { } file ? NodeConfig.Load(file) : NodeConfig.Default;
+        config = config with { Worker = Worker(call, config.Worker) };
+        var owner = call.Get(Owner);
+        if (owner is not (null or "submitter") && !Did.TryParse(owner, out _))
+        {
+            throw new CommandFailure(ExitCodes.Usage, $"--owner: expected submitter or {Did.Expected}, found '{owner}'.");
+        }
+
+        if (call.Get(PrintConfig))
+        {
+            call.Output.Document(config.ToJson());
+            return ExitCodes.Ok;
+        }
+
+        config.Node.Name = name;
+        config.Node.AdmitNodes = !call.Get(NoAdmit);
         var options = new NodeHostOptions
         {
             Data = call.Data,
             Folder = Path.GetFullPath(call.Get(Folder) ?? call.Data.DefaultFolder),
-            Name = name,
+            Node = config.Node,
             Postgres = call.Postgres,
-            Worker = call.Get(NoWorker) ? null : Worker(call, name),
+            Worker = call.Get(NoWorker) ? null : config.Worker,
+            WorkerCount = call.Get(Workers) ?? 1,
+            WorkerId = call.Get(WorkerId) ?? name,
+            Owner = Did.TryParse(owner, out var key) ? key : null,
+            AreSubmitters = owner == "submitter",
             ImageDirectories = [.. (call.Get(ImageDirectories) ?? []).Select(Path.GetFullPath)],
             UseInotify = !call.Get(NoInotify),
-            AdmitNodes = !call.Get(NoAdmit),
             Observation = new ObservationOptions
             {
                 MetricsPort = call.Get(MetricsPort),
@@ -172,25 +214,19 @@ internal static class UpCommand
         call.Output.Flush();
     }
 
-    private static WorkerOptions Worker(Call call, string name)
+    /// <summary>What was typed goes before what the file says.</summary>
+    private static WorkerConfig Worker(Call call, WorkerConfig file) => file with
     {
-        var options = new WorkerOptions
-        {
-            WorkerId = call.Get(WorkerId) ?? name,
-            Capabilities = call.Get(Capabilities) ?? [],
-            Features = call.Get(Features) ?? [],
-            Privileged = call.Get(Privileged),
-            Labels = ReadLabels(call.Get(Labels) ?? []),
-        };
-        if (call.Get(Pools) is { Length: > 0 } pools)
-        {
-            options.Pools = pools;
-        }
+        Pools = Given(call.Get(Pools)) ?? file.Pools,
+        Labels = Given(call.Get(Labels)) is { } labels ? ReadLabels(labels) : file.Labels,
+        Capabilities = Given(call.Get(Capabilities)) ?? file.Capabilities,
+        Features = Given(call.Get(Features)) ?? file.Features,
+        Privileged = call.Get(Privileged) || file.Privileged,
+        BasePrice = call.Get(BasePrice) ?? file.BasePrice,
+        MaxConcurrentJobs = call.Get(Concurrency) ?? file.MaxConcurrentJobs,
+    };
 
-        options.MaxConcurrentJobs = call.Get(Concurrency) ?? options.MaxConcurrentJobs;
-        options.BasePrice = call.Get(BasePrice) ?? options.BasePrice;
-        return options;
-    }
+    private static string[]? Given(string[]? values) => values is { Length: > 0 } ? values : null;
 
     private static Dictionary<string, string> ReadLabels(string[] given)
     {

@@ -117,14 +117,14 @@ public sealed class KillTests
             return $$$"""
                 {"version":"1.0","job_id":"{{{id}}}","created_at":"2026-11-21T00:00:00Z","kind":"VMOperation",
                  "operation":"vm.execute","execution":{"max_attempts":5},
-                 "payload":{"type":"vm.execute.v1","data":{"type":"BlobBinary","hash":"{{{program}}}","format":"elf"}}}
+                 "payload":{"type":"vm.execute.v1","data":{"type":"BlobBinary","hash":"{{{program}}}","format":"elf"} }}
                 """;
         }
 
         return random.Next(3) == 0
             ? $$$"""
                 {"version":"1.0","job_id":"{{{id}}}","created_at":"2026-11-21T00:00:00Z","kind":"VMOperation",
-                 "operation":"system.sleep","payload":{"type":"system.sleep.v1","data":{"seconds":{{{random.Next(1, 9)}}}e-1}}}
+                 "operation":"system.sleep","payload":{"type":"system.sleep.v1","data":{"seconds":0.{{{random.Next(1, 9)}}} } }}
                 """
             : TestNode.Echo(id, random.Next(1000).ToString(CultureInfo.InvariantCulture));
     }
@@ -133,7 +133,7 @@ public sealed class KillTests
     private static async Task<string> ProgramAsync(TestNode node)
     {
         var path = Path.Combine(Meshledger.Repository, "examples", "guests", "hello.elf");
-        return (await node.RunAsync("blob", "add", path, "--output", "text")).With(0).Split()[0];
+        return (await node.RunAsync("blob", "add", path)).With(0).Split()[0];
     }
 
     /// <summary>Processes of guests that belong to a node.</summary>

@@ -107,6 +107,10 @@ public sealed partial class TestNode : IAsyncDisposable
 
     public Task<CommandResult> RunAsync(params string[] arguments) => Meshledger.RunAsync([.. arguments, "--data", Data]);
 
+    /// <summary>What a verb says as JSON, if it succeeded.</summary>
+    public async Task<JsonDocument> JsonAsync(params string[] arguments) =>
+        JsonDocument.Parse((await RunAsync([.. arguments, "--output", "json"])).With(0));
+
     /// <summary>Drops a file as one should: under another name, then renamed.</summary>
     public void Drop(string name, string text) => Drop(name, Encoding.UTF8.GetBytes(text));
 

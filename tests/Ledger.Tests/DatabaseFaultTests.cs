@@ -61,6 +61,9 @@ public sealed class DatabaseFaultTests : IDisposable
         await using var others = NpgsqlDataSource.Create(
             new NpgsqlConnectionStringBuilder(server.ConnectionString) { MaxPoolSize = 500 }.ConnectionString);
         var taken = new List<NpgsqlConnection>();
+
+        // What this source holds is given back before, or it would leave a connection free.
+        source.Clear();
         try
         {
             while (true)
@@ -73,7 +76,6 @@ public sealed class DatabaseFaultTests : IDisposable
             // All are taken, the superuser's too.
         }
 
-        source.Clear();
         await using (var store = new PostgresEventStore(source, TimeProvider.System, _log))
         {
             var running = load.RunAsync(store);

@@ -331,7 +331,7 @@ public sealed class SequencerFaultTests : IAsyncLifetime
 
     private SignedEvent[] Grants(string stream, int count) => SignedEvent.Sign(_key, [.. Enumerable.Range(0, count).Select(i =>
         EventCodec.State(
-            new AccountEvent.Opened(i), _key.Did, null, StreamId.Parse(stream), EventId.New(Time), Time.AddTicks(i * 10)))]);
+            new AccountEvent.Opened(i, 0, 0), _key.Did, null, StreamId.Parse(stream), EventId.New(Time), Time.AddTicks(i * 10)))]);
 
     /// <summary>Time in which nobody waits for longer than a millisecond.</summary>
     private sealed class HurriedTime : TimeProvider

@@ -18,8 +18,9 @@ internal sealed class NodeFixture : IAsyncDisposable
 {
     private readonly PostgresEventStore _store;
 
-    private NodeFixture(PostgresDatabase database, PostgresEventStore store, MeshNode node)
+    private NodeFixture(PostgresDatabase database, PostgresEventStore store, FaultyStore? faults, MeshNode node)
     {
+        Faults = faults;
         Database = database;
         _store = store;
         Node = node;
@@ -31,6 +32,9 @@ internal sealed class NodeFixture : IAsyncDisposable
 
     public IEventStore Store => _store;
 
+    /// <summary>Null unless the node was started with it.</summary>
+    public FaultyStore? Faults { get; }
+
     public static NodeOptions Options => new()
     {
         PresenceInterval = TimeSpan.FromMilliseconds(200),
@@ -38,19 +42,21 @@ internal sealed class NodeFixture : IAsyncDisposable
     };
 
     public static async Task<NodeFixture> StartAsync(
-        PostgresDatabase database, NodeOptions? options = null, NodeKeys? keys = null, TimeProvider? clock = null)
+        PostgresDatabase database, NodeOptions? options = null, NodeKeys? keys = null, TimeProvider? clock = null,
+        bool faulty = false)
     {
         var store = new PostgresEventStore(
             database.Source, clock ?? TimeProvider.System, NullLogger<PostgresEventStore>.Instance);
+        var faults = faulty ? new FaultyStore(store) : null;
         var node = new MeshNode(
-            store,
+            faults ?? (IEventStore)store,
             new PostgresPresence(database.Source),
             keys ?? NewKeys(),
             options ?? Options,
             clock ?? TimeProvider.System,
             NullLogger<MeshNode>.Instance);
         await node.StartAsync(CancellationToken.None);
-        return new NodeFixture(database, store, node);
+        return new NodeFixture(database, store, faults, node);
     }
 
     public static NodeKeys NewKeys() => new(SigningKey.Generate(), SigningKey.Generate(), SigningKey.Generate());

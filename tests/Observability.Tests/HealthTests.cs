@@ -107,7 +107,7 @@ public sealed class HealthTests
         await using var store = new PostgresEventStore(
             database.Source, TimeProvider.System, NullLogger<PostgresEventStore>.Instance);
         var node = new ObservedNode(
-            store, new PostgresPresence(database.Source), SigningKey.Generate().Did, SigningKey.Generate().Did,
+            store, new PostgresPresence(database.Source), SigningKey.Generate().Did, [SigningKey.Generate().Did],
             _ => Task.FromResult<IReadOnlyList<(string, long)>>([("accounts", -1000)]));
         var data = Directory.CreateTempSubdirectory("ml-health-");
         using var stop = new CancellationTokenSource();
@@ -152,7 +152,7 @@ public sealed class HealthTests
         await AppendAsync(store, events[..(opened + 1)]);
         var registry = new MetricRegistry();
         var follower = new LedgerFollower(
-            store, new LedgerMetrics(registry, TimeProvider.System, null, TimeSpan.FromMinutes(1)), TimeProvider.System,
+            store, new LedgerMetrics(registry, TimeProvider.System, [], TimeSpan.FromMinutes(1)), TimeProvider.System,
             NullLogger.Instance);
         using var stop = new CancellationTokenSource();
         var following = follower.RunAsync(stop.Token);

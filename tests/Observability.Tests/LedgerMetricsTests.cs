@@ -12,7 +12,7 @@ public sealed class LedgerMetricsTests
 
     public LedgerMetricsTests()
     {
-        _metrics = new LedgerMetrics(_registry, TimeProvider.System, _source.Worker, TimeSpan.FromMinutes(10));
+        _metrics = new LedgerMetrics(_registry, TimeProvider.System, [_source.Worker], TimeSpan.FromMinutes(10));
         Apply(_source.Say(
             StreamId.OfWorker(_source.Worker), "worker_registered", 0, new { operations = (string[])["system.echo"] },
             _source.Worker));

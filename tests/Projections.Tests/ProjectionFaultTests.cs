@@ -110,7 +110,7 @@ public sealed class ProjectionFaultTests : IAsyncLifetime
             Assert.Equal(await ExpectedAsync(name, Events.Length), await RowsAsync(name));
         }
 
-        Assert.NotEmpty(_log.Of(4000));
+        Assert.NotEmpty(_log.Of(6000));
     }
 
     /// <summary>Somebody takes away what belongs together: neither rows without a position nor a position without rows

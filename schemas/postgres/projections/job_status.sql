@@ -40,12 +40,14 @@ CREATE TABLE job_status (
 
 CREATE INDEX job_status_by_submission ON job_status (submitted_position);
 CREATE INDEX job_status_open ON job_status (submitted_position) WHERE ended_at IS NULL;
-CREATE INDEX job_status_failed ON job_status (submitted_position) WHERE status = 'failed';
+
+-- By columns that seldom change, so that a change of the status alone touches no index.
+CREATE INDEX job_status_failed ON job_status (submitted_position) WHERE error_code IS NOT NULL AND ended_at IS NOT NULL;
 CREATE INDEX job_status_redrives ON job_status (redriven_of) WHERE redriven_of IS NOT NULL;
 
 -- Jobs that failed for good, and that their submitter has not run again. What somebody else's document says of a job
 -- does not take it from here.
 CREATE VIEW dead_letters AS
     SELECT j.* FROM job_status j
-    WHERE j.status = 'failed'
+    WHERE j.status = 'failed' AND j.error_code IS NOT NULL AND j.ended_at IS NOT NULL
         AND NOT EXISTS (SELECT 1 FROM job_status r WHERE r.redriven_of = j.job_id AND r.submitter = j.submitter);

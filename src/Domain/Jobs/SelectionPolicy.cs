@@ -11,12 +11,18 @@ public sealed record Candidate(BidFact Bid, long Reputation, long? LatencyMs, lo
 /// <summary>
 /// The order in which bids win. Every figure is an integer, so everybody who recomputes a choice gets the same; ties go
 /// to the earliest in the log. Terms are normalised over the candidates to 0..<see cref="Scale"/>: the best has the
-/// scale, the worst 0; where all are equal, all have the scale.
+/// scale, the worst 0, or more if it is less than <see cref="ReputationSpan"/> or <see cref="LatencySpan"/> behind.
 /// </summary>
 public sealed class SelectionPolicy
 {
     /// <summary>What stands for 1.</summary>
     public const long Scale = 1_000_000;
+
+    /// <summary>Reputations that differ by this many points, and latencies by this many ms, differ by all of
+    /// their weight; less by less. Otherwise the first success would outweigh everything else, and one worker get all.
+    /// </summary>
+    public const long ReputationSpan = 100;
+    public const long LatencySpan = 100;
 
     private const long MaxRatio = 2;
 
@@ -63,10 +69,11 @@ public sealed class SelectionPolicy
             return;
         }
 
-        var (price, reputation) = (Range.Of(candidates, c => c.Bid.Body.Price), Range.Of(candidates, c => c.Reputation));
+        var price = Range.Of(candidates, c => c.Bid.Body.Price);
+        var reputation = Range.Of(candidates, c => c.Reputation, ReputationSpan);
         var headroom = Range.Of(candidates, c => c.Headroom);
         var timed = candidates.FindAll(candidate => candidate.LatencyMs is not null);
-        var latency = timed.Count > 0 ? Range.Of(timed, c => c.LatencyMs!.Value) : default;
+        var latency = timed.Count > 0 ? Range.Of(timed, c => c.LatencyMs!.Value, LatencySpan) : default;
         foreach (var candidate in candidates)
         {
             var terms = new BidTerms(
@@ -94,9 +101,11 @@ public sealed class SelectionPolicy
     private static long Ratio(long free, long? needed) =>
         (long)(Int128.Min((Int128)free * Scale / Math.Max(needed ?? 1, 1), MaxRatio * Scale));
 
-    private readonly record struct Range(long Least, long Most)
+    /// <summary>What the best has, and how much less is worth nothing: as much as the worst has less, or a span that is
+    /// told, if that is more.</summary>
+    private readonly record struct Range(long Least, long Most, long Span)
     {
-        public static Range Of(List<Candidate> candidates, Func<Candidate, long> value)
+        public static Range Of(List<Candidate> candidates, Func<Candidate, long> value, long leastSpan = 0)
         {
             var (least, most) = (long.MaxValue, long.MinValue);
             foreach (var candidate in candidates)
@@ -105,17 +114,19 @@ public sealed class SelectionPolicy
                 (least, most) = (Math.Min(least, one), Math.Max(most, one));
             }
 
-            return new Range(least, most);
+            return new Range(least, most, leastSpan);
         }
 
         /// <summary>1 for the greatest.</summary>
-        public long High(long value) => Most == Least
-            ? Scale
-            : (long)(((Int128)value - Least) * Scale / ((Int128)Most - Least));
+        public long High(long value) => Left((Int128)Most - value);
 
         /// <summary>1 for the least.</summary>
-        public long Low(long value) => Most == Least
-            ? Scale
-            : (long)(((Int128)Most - value) * Scale / ((Int128)Most - Least));
+        public long Low(long value) => Left((Int128)value - Least);
+
+        private long Left(Int128 behind)
+        {
+            var span = Int128.Max((Int128)Most - Least, Span);
+            return behind == 0 ? Scale : (long)((span - behind) * Scale / span);
+        }
     }
 }

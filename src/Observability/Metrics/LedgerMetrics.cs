@@ -32,9 +32,10 @@ internal sealed class LedgerMetrics
 
     /// <param name="metrics">Where they are registered.</param>
     /// <param name="clock">Tells which jobs run long.</param>
-    /// <param name="ownWorker">Whose queue is measured; null without a worker.</param>
+    /// <param name="ownWorkers">Whose queues are measured.</param>
     /// <param name="longRunning">How long an attempt must have run to be called long.</param>
-    public LedgerMetrics(MetricRegistry metrics, TimeProvider clock, Did? ownWorker, TimeSpan longRunning)
+    public LedgerMetrics(
+        MetricRegistry metrics, TimeProvider clock, IReadOnlyCollection<Did> ownWorkers, TimeSpan longRunning)
     {
         _events = metrics.Counter(
             "meshledger_ledger_events_total",
@@ -45,7 +46,7 @@ internal sealed class LedgerMetrics
         AddJobs(metrics);
         AddExecutions(metrics);
         AddMana(metrics);
-        AddGauges(metrics, clock, ownWorker?.ToString(), longRunning);
+        AddGauges(metrics, clock, ownWorkers.Select(worker => worker.ToString()).ToHashSet(), longRunning);
     }
 
     /// <summary>The names of events that change more than the count of events.</summary>
@@ -233,7 +234,7 @@ internal sealed class LedgerMetrics
         }
     }
 
-    private void AddGauges(MetricRegistry metrics, TimeProvider clock, string? own, TimeSpan longRunning)
+    private void AddGauges(MetricRegistry metrics, TimeProvider clock, HashSet<string> own, TimeSpan longRunning)
     {
         metrics.Gauge("meshledger_jobs", "Jobs that have not ended, by where they are.", ["status"], () =>
         {
@@ -245,12 +246,12 @@ internal sealed class LedgerMetrics
             $"Runs of attempts that have lasted for more than {longRunning.TotalSeconds} s.",
             () => _jobs.CountRuns((_, start) => start < clock.GetUtcNow() - longRunning));
         metrics.Gauge(
-            "meshledger_worker_active_jobs", "Jobs that this process's worker runs.",
-            () => _jobs.CountRuns((worker, start) => worker == own && start is not null));
+            "meshledger_worker_active_jobs", "Jobs that this process's workers run.",
+            () => _jobs.CountRuns((worker, start) => own.Contains(worker) && start is not null));
         metrics.Gauge(
             "meshledger_worker_queue_depth",
-            "Jobs that are assigned to this process's worker and that it has not started.",
-            () => _jobs.CountRuns((worker, start) => worker == own && start is null));
+            "Jobs that are assigned to this process's workers and that they have not started.",
+            () => _jobs.CountRuns((worker, start) => own.Contains(worker) && start is null));
         metrics.Gauge("meshledger_accounts", "Accounts in the ledger.", () =>
         {
             lock (_accounts)

@@ -30,13 +30,13 @@ internal static class NodeObserver
     }
 
     public static ObservedNode Describe(
-        PostgresEventStore store, NpgsqlDataSource database, NodeKeys keys, NodeHostOptions options, TimeProvider clock,
-        ILoggerFactory logs)
+        PostgresEventStore store, NpgsqlDataSource database, NodeKeys keys, IReadOnlyCollection<Did> workers,
+        TimeProvider clock, ILoggerFactory logs)
     {
         var projections = new ProjectionSet(store, database, clock, logs.CreateLogger<ProjectionSet>());
         return new ObservedNode(
             store, new PostgresPresence(database), keys.Node.Did,
-            options.Worker is null ? null : SigningKey.LoadOrCreate(options.Data.KeyFile("worker")).Did,
+            workers,
             async token => [.. (await projections.ListAsync(token)).Select(at => (at.Name, at.Position))]);
     }
 }

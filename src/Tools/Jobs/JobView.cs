@@ -105,7 +105,9 @@ internal static class JobView
             ("error", Part(job, "error") is { Count: > 0 } error
                 ? $"{error.Text("code")}: {error.Text("message")} (phase {error.Text("phase")})" : null),
             ("waits for", string.Join("; ", ((JsonArray)job["waits"]!).Select(reason => reason!.ToString()))),
-            ("progress", progress.Count > 0 && receipt.Count == 0
+            ("", job["waits"] is JsonArray { Count: > 0 } ? $"more: meshledger job why {job.Text("job_id")}" : null),
+            ("cancelled", timings["settled_at"] is null ? null : job.Text("cancel_reason")),
+            ("progress", progress.Count > 0 && receipt.Count == 0 && timings["settled_at"] is null
                 ? $"{progress["basis_points"]!.GetValue<int>() / 100} % {progress.Text("phase")}: {progress.Text("message")}"
                 : null),
             ("operation", job.Text("operation")),

@@ -16,10 +16,10 @@ internal sealed record WaitedJob(JobId JobId, DroppedFile? File = null)
 
     public string? Reason { get; set; }
 
-    public string Status => Outcome ?? State?.Status.Name() ?? "not taken yet";
-
     /// <summary>Of the run that is furthest.</summary>
     public JobEvent.ProgressReported? Progress => Outcome is null ? State?.Furthest : null;
+
+    public string Status => Outcome ?? State?.Status.Name() ?? "not taken yet";
 
     public double Percent => Outcome is not null ? 100 : (Progress?.BasisPoints ?? 0) / 100.0;
 }
@@ -93,6 +93,14 @@ internal static class JobWaiting
             bar.Value = job.Percent;
         };
     }
+
+    /// <summary>Why a job ended as it did; null for one that succeeded.</summary>
+    public static string? ReasonOf(JobState state) => state.End switch
+    {
+        JobEvent.Failed failed => $"{failed.Error.Code}: {failed.Error.Message}",
+        JobEvent.Cancelled => state.CancelReason,
+        _ => null,
+    };
 
     /// <summary>One wait; the jobs' states are written by it alone.</summary>
     private sealed class Watch(Call call, LedgerSession ledger, IReadOnlyList<WaitedJob> jobs, TimeSpan? limit)
@@ -169,13 +177,15 @@ internal static class JobWaiting
             // The answer counts for a file that this command dropped: it may be a refusal, or another job's result.
             if (job.File is { } file && file.Answer is { } success)
             {
-                job.Outcome = (success ? JobStatus.Completed : JobStatus.Failed).Name();
+                var status = success ? JobStatus.Completed
+                    : job.State?.Status == JobStatus.Cancelled ? JobStatus.Cancelled : JobStatus.Failed;
+                job.Outcome = status.Name();
                 job.Reason = success ? null : file.Reason();
             }
             else if (job.State is { } state && state.Status.IsTerminal() && (job.File is null || Overdue(state)))
             {
                 job.Outcome = state.Status.Name();
-                job.Reason = state.Error is { } error ? $"{error.Code}: {error.Message}" : null;
+                job.Reason = ReasonOf(state);
             }
             else if (!known && job.File is null && waited >= UnknownLimit)
             {

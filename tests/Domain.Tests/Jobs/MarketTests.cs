@@ -223,10 +223,11 @@ public sealed class MarketTests
         ValueList<ConsideredBid> bids, Bazaar bazaar, string policy, SelectionWeights weights)
     {
         static long Floor(BigInteger above, BigInteger below) => (long)BigInteger.Divide(above, below);
-        static long High(BigInteger value, IEnumerable<BigInteger> all)
+        static long High(BigInteger value, IEnumerable<BigInteger> all, int leastSpan = 0)
         {
             var (least, most) = (all.Min(), all.Max());
-            return least == most ? 1_000_000 : Floor(1_000_000 * (value - least), most - least);
+            var span = BigInteger.Max(most - least, leastSpan);
+            return value == most ? 1_000_000 : Floor(1_000_000 * (span - (most - value)), span);
         }
 
         BigInteger Headroom(ConsideredBid bid)
@@ -242,9 +243,9 @@ public sealed class MarketTests
         BigInteger[] latencies = [.. bids.Where(bid => bid.LatencyMs is not null).Select(bid => -(BigInteger)bid.LatencyMs!.Value)];
         return [.. bids.Select((bid, i) =>
         {
-            var (price, reputation) = (High(prices[i], prices), High(reputations[i], reputations));
+            var (price, reputation) = (High(prices[i], prices), High(reputations[i], reputations, 100));
             var room = High(rooms[i], rooms);
-            var latency = bid.LatencyMs is { } ms ? High(-(BigInteger)ms, latencies) : 0;
+            var latency = bid.LatencyMs is { } ms ? High(-(BigInteger)ms, latencies, 100) : 0;
             var score = policy switch
             {
                 "cheapest" => price,
