@@ -21,13 +21,13 @@ internal static partial class Log
     public static partial void MachineEnded(
         ILogger logger, string directory, MicroVmOutcome outcome, double seconds, string engine, string reason);
 
-    [LoggerMessage(3005, LogLevel.Warning, "A listener to a machine's output failed, and hears no more of it")]
+    [LoggerMessage(5005, LogLevel.Warning, "A listener to a machine's output failed, and hears no more of it")]
     public static partial void ListenerFailed(ILogger logger, Exception failure);
 
-    [LoggerMessage(3006, LogLevel.Warning,
+    [LoggerMessage(5006, LogLevel.Warning,
         "A listener to a machine's output was still busy {Seconds:F0} s after its end, and hears no more of it")]
     public static partial void ListenerTooSlow(ILogger logger, double seconds);
 
-    [LoggerMessage(3007, LogLevel.Information, "All QEMUs run as the user {User}, not each as one of its own")]
+    [LoggerMessage(5007, LogLevel.Information, "All QEMUs run as the user {User}, not each as one of its own")]
     public static partial void MachinesShareUser(ILogger logger, string user);
 }
