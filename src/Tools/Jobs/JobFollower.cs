@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Jobs;
@@ -16,7 +17,8 @@ internal sealed class JobFollower(Call call, LedgerSession ledger, IReadOnlyList
     private static readonly TimeSpan UnknownLimit = TimeSpan.FromSeconds(5);
 
     private readonly TimeProvider _clock = TimeProvider.System;
-    private readonly Dictionary<JobId, JobState> _states = [];
+    private readonly ConcurrentDictionary<JobId, JobState> _states = [];
+    private volatile bool _isLive;
 
     /// <summary>Why it ended before all of the jobs had; null if they had.</summary>
     public string? Reason { get; private set; }
@@ -58,12 +60,11 @@ internal sealed class JobFollower(Call call, LedgerSession ledger, IReadOnlyList
 
         await stopping.CancelAsync();
         await watching;
-        if (!call.Stop.IsCancellationRequested)
-        {
-            return;
-        }
-
         call.Stop.ThrowIfCancellationRequested();
+        if (IsOver)
+        {
+            Reason = null;
+        }
     }
 
     private async IAsyncEnumerable<(JobId Job, RecordedEvent Event)> EventsAsync(
@@ -85,6 +86,7 @@ internal sealed class JobFollower(Call call, LedgerSession ledger, IReadOnlyList
             yield return one;
         }
 
+        _isLive = true;
         await foreach (var batch in ledger.Store.FollowAsync(head, cancellationToken))
         {
             foreach (var recorded in batch)
@@ -112,6 +114,7 @@ internal sealed class JobFollower(Call call, LedgerSession ledger, IReadOnlyList
                 var waited = _clock.GetElapsedTime(began);
                 var unknown = jobs.FirstOrDefault(job => !_states.ContainsKey(job));
                 Reason = limit is { } most && waited >= most ? $"it had not ended after {most.TotalSeconds} s"
+                    : !_isLive ? null
                     : call.Postgres is null && !call.Data.IsHeld()
                         ? $"no node runs on {call.Data.Root}; start one: meshledger up"
                     : waited >= UnknownLimit && !unknown.IsDefault ? $"there is no job {unknown} in this ledger."
