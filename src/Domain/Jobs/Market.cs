@@ -44,12 +44,13 @@ public static class Market
         var unmet = new ValueList<string>[bids.Length];
 
         // Each figure is asked for once: what it is asked of may change meanwhile.
+        var leastVersion = Requirements.LeastVersion(state.Submission);
         var (reputations, latencies) = (new long[bids.Length], new long?[bids.Length]);
         for (var i = 0; i < bids.Length; i++)
         {
             reputations[i] = input.Reputation(bids[i].Worker);
             latencies[i] = input.Latency(bids[i].Worker);
-            unmet[i] = Unmet(state, bids[i], reputations[i], authority, input);
+            unmet[i] = Unmet(state, bids[i], reputations[i], leastVersion, authority, input);
         }
 
         ExcludeFailed(state, bids, unmet, authority);
@@ -59,6 +60,7 @@ public static class Market
             if (unmet[i].Count == 0)
             {
                 candidates.Add(new Candidate(
+                    i,
                     bids[i],
                     reputations[i],
                     latencies[i],
@@ -68,14 +70,19 @@ public static class Market
 
         policy.Rank(candidates, input.Weights);
         var (replicas, streak, draw) = Replicas(state, candidates, input);
-        var terms = candidates.ToDictionary(candidate => candidate.Bid.Worker, candidate => candidate.Terms);
+        var terms = new BidTerms?[bids.Length];
+        foreach (var candidate in candidates)
+        {
+            terms[candidate.Index] = candidate.Terms;
+        }
+
         var considered = bids.Select((bid, i) => new ConsideredBid(
             bid.Digest,
             bid.Worker,
             bid.Body.Price,
             reputations[i],
             latencies[i],
-            terms.GetValueOrDefault(bid.Worker),
+            terms[i],
             unmet[i]));
         return new MarketChoice(
             ValueList.From(considered),
@@ -174,6 +181,11 @@ public static class Market
     private static void ExcludeFailed(
         JobState state, BidFact[] bids, ValueList<string>[] unmet, IAuthority authority)
     {
+        if (state.FailedLast.Count == 0)
+        {
+            return;
+        }
+
         bool Failed(int i) => state.FailedLast.Contains(bids[i].Worker);
         var others = Enumerable.Range(0, bids.Length)
             .Where(i => unmet[i].Count == 0 && !Failed(i))
@@ -189,19 +201,21 @@ public static class Market
     }
 
     private static ValueList<string> Unmet(
-        JobState state, BidFact bid, long reputation, IAuthority authority, SelectionInput input)
+        JobState state, BidFact bid, long reputation, SemanticVersion? leastVersion, IAuthority authority,
+        SelectionInput input)
     {
         if (authority.Registration(bid.Body.Registration) is not { } registration || registration.Worker != bid.Worker)
         {
             return ["registration of the bidder"];
         }
 
-        var unmet = Requirements.Unmet(state.Submission, new Bidder(
+        var bidder = new Bidder(
             registration,
             bid.Body.Free,
             authority.Standing(bid.Worker, input.AsOf),
             authority.Memberships(bid.Worker, input.AsOf),
-            reputation));
+            reputation);
+        var unmet = Requirements.Unmet(state.Submission, bidder, leastVersion);
         var most = state.Submission.Terms.MaxPrice;
         if (bid.Body.Price > most)
         {

@@ -20,7 +20,14 @@ public static class Requirements
     private static readonly ValueList<string> Nothing = [];
 
     /// <summary>Every requirement that a bidder does not meet, a phrase each; empty if it may run the job.</summary>
-    public static ValueList<string> Unmet(JobEvent.Submitted submission, Bidder bidder)
+    public static ValueList<string> Unmet(JobEvent.Submitted submission, Bidder bidder) =>
+        Unmet(submission, bidder, LeastVersion(submission));
+
+    /// <summary>The least version that a job asks for, if it does; parsed once for many bidders.</summary>
+    internal static SemanticVersion? LeastVersion(JobEvent.Submitted submission) =>
+        SemanticVersion.TryParse(submission.Requirements.MinimumWorkerVersion, out var least) ? least : null;
+
+    internal static ValueList<string> Unmet(JobEvent.Submitted submission, Bidder bidder, SemanticVersion? leastVersion)
     {
         var unmet = new Unmeetable();
         var needs = submission.Requirements;
@@ -42,14 +49,14 @@ public static class Requirements
             unmet.Need(worker.Features.Contains(feature), "feature ", feature);
         }
 
-        if (needs.Pools.Count > 0 && !needs.Pools.Any(worker.Pools.Contains))
+        if (needs.Pools.Count > 0 && !Shares(needs.Pools, worker.Pools))
         {
             unmet.Add($"worker pool {string.Join(" or ", needs.Pools)}");
         }
 
         unmet.Need(needs.WorkerId is null || needs.WorkerId == worker.WorkerId, "worker ", needs.WorkerId);
         unmet.Need(!needs.Privileged || worker.Privileged, "privileged worker", "");
-        if (needs.MinimumWorkerVersion is { } minimum && !MeetsVersion(bidder.Registration, minimum))
+        if (needs.MinimumWorkerVersion is { } minimum && !MeetsVersion(bidder.Registration, leastVersion))
         {
             unmet.Add($"worker version {minimum} or later, not {worker.Version}");
         }
@@ -146,8 +153,21 @@ public static class Requirements
         return false;
     }
 
-    private static bool MeetsVersion(WorkerRegistration worker, string minimum) =>
-        worker.Version is { } has && SemanticVersion.TryParse(minimum, out var least) && has.CompareTo(least) >= 0;
+    private static bool MeetsVersion(WorkerRegistration worker, SemanticVersion? least) =>
+        worker.Version is { } has && least is { } minimum && has.CompareTo(minimum) >= 0;
+
+    private static bool Shares(ValueList<string> some, ValueList<string> others)
+    {
+        foreach (var one in some)
+        {
+            if (others.Contains(one))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 
     /// <summary>What is unmet; makes no text and no list while all is met, for most bids meet all.</summary>
     private struct Unmeetable

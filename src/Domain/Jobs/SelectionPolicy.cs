@@ -1,9 +1,10 @@
 namespace MeshLedger.Domain.Jobs;
 
 /// <summary>A bid that may win.</summary>
+/// <param name="Index">Its place among all bids of the attempt.</param>
 /// <param name="Headroom">How much more than the job asks for the bidder has free: <see cref="SelectionPolicy.Headroom"/>.
 /// </param>
-public sealed record Candidate(BidFact Bid, long Reputation, long? LatencyMs, long Headroom)
+public sealed record Candidate(int Index, BidFact Bid, long Reputation, long? LatencyMs, long Headroom)
 {
     public BidTerms Terms { get; set; } = new(0, 0, 0, 0, 0);
 }
@@ -25,6 +26,7 @@ public sealed class SelectionPolicy
     public const long LatencySpan = 100;
 
     private const long MaxRatio = 2;
+    private const long Small = 1L << 40;
 
     private static readonly SelectionPolicy[] All =
     [
@@ -92,6 +94,13 @@ public sealed class SelectionPolicy
 
     private static long Weighted(SelectionWeights weights, BidTerms terms)
     {
+        if (weights is { Price: < Small / Scale, Reputation: < Small / Scale, Resources: < Small / Scale, Latency: < Small / Scale })
+        {
+            return ((weights.Price * terms.Price) + (weights.Reputation * terms.Reputation)
+                + (weights.Resources * terms.Resources) + (weights.Latency * terms.Latency))
+                / (weights.Price + weights.Reputation + weights.Resources + weights.Latency);
+        }
+
         var sum = ((Int128)weights.Price * terms.Price) + ((Int128)weights.Reputation * terms.Reputation)
             + ((Int128)weights.Resources * terms.Resources) + ((Int128)weights.Latency * terms.Latency);
         var weight = (Int128)weights.Price + weights.Reputation + weights.Resources + weights.Latency;
@@ -99,7 +108,13 @@ public sealed class SelectionPolicy
     }
 
     private static long Ratio(long free, long? needed) =>
-        (long)(Int128.Min((Int128)free * Scale / Math.Max(needed ?? 1, 1), MaxRatio * Scale));
+        free / MaxRatio >= Math.Max(needed ?? 1, 1) ? MaxRatio * Scale : Parts(free, Math.Max(needed ?? 1, 1));
+
+    /// <summary>A part of a whole in parts of <see cref="Scale"/>, rounded down. Wide figures are rare, and wide
+    /// divisions slow.</summary>
+    private static long Parts(Int128 part, Int128 whole) => part < Small && whole < Small
+        ? (long)part * Scale / (long)whole
+        : (long)(part * Scale / whole);
 
     /// <summary>What the best has, and how much less is worth nothing: as much as the worst has less, or a span that is
     /// told, if that is more.</summary>
@@ -126,7 +141,7 @@ public sealed class SelectionPolicy
         private long Left(Int128 behind)
         {
             var span = Int128.Max((Int128)Most - Least, Span);
-            return behind == 0 ? Scale : (long)((span - behind) * Scale / span);
+            return behind == 0 ? Scale : Parts(span - behind, span);
         }
     }
 }
