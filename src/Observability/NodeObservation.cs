@@ -183,7 +183,9 @@ public sealed class NodeObservation : IAsyncDisposable
                 {
                     var live = (await node.Presence.ListAsync(_options.PresenceLimit, token)).Workers;
                     var silent = node.Workers.Except(live.Select(present => present.Worker)).ToList();
-                    return silent.Count == 0 ? null : $"workers of this process do not listen for jobs: {string.Join(", ", silent)}";
+                    return silent.Count == 0
+                        ? null
+                        : $"workers of this process do not listen for jobs: {string.Join(", ", silent)}";
                 });
         }
 

@@ -61,7 +61,9 @@ internal static class AidCommands
             {
                 File, Name, Tags,
             }.Does(AddAsync),
-            new Verb("withdraw", "Withdraw a template: it answers no more.", "meshledger aid template withdraw aid-01KAJ3ZK7M3Q8X4T6V2N9B5CDE")
+            new Verb(
+                "withdraw", "Withdraw a template: it answers no more.",
+                "meshledger aid template withdraw aid-01KAJ3ZK7M3Q8X4T6V2N9B5CDE")
             {
                 Id,
             }.Does(WithdrawAsync),
@@ -100,7 +102,9 @@ internal static class AidCommands
     private static async Task<int> AddAsync(Call call)
     {
         var file = call.Get(File)!;
-        var text = file == "-" ? await Console.In.ReadToEndAsync(call.Stop) : await System.IO.File.ReadAllTextAsync(file, call.Stop);
+        var text = file == "-"
+            ? await Console.In.ReadToEndAsync(call.Stop)
+            : await System.IO.File.ReadAllTextAsync(file, call.Stop);
         var document = JsonObjectOf(text, file);
         document.Remove("job_id");
         document.Remove("created_at");

@@ -122,7 +122,10 @@ internal static class FederationCommands
         }).ToList();
         call.Output.Rows(
             rows,
-            [Column.Of("name", heading: "FEDERATION"), Column.Of("members", right: true), new("KEY", row => Names.Short(row.Text("key")))],
+            [
+                Column.Of("name", heading: "FEDERATION"), Column.Of("members", right: true),
+                new("KEY", row => Names.Short(row.Text("key"))),
+            ],
             "No federation was founded yet.");
         return ExitCodes.Ok;
     }
@@ -156,7 +159,10 @@ internal static class FederationCommands
                 call.Output.Line();
                 call.Output.Table(
                     members,
-                    [Column.Of("worker_id", heading: "MEMBER"), Column.Of("trust_scopes"), Column.Of("worker", heading: "KEY")]);
+                    [
+                        Column.Of("worker_id", heading: "MEMBER"), Column.Of("trust_scopes"),
+                        Column.Of("worker", heading: "KEY"),
+                    ]);
             }
         });
         return ExitCodes.Ok;
@@ -170,9 +176,9 @@ internal static class FederationCommands
         row.Insert(0, "federation", name);
         row["member"] = membership is not null;
         var who = row.Text("worker_id") is { Length: > 0 } id ? id : member.ToString();
-        call.Output.Object(row, () => call.Output.Line(membership is null
-            ? $"{who}: no member of {name}"
-            : $"{who}: member of {name}, trusted with {(membership.TrustScopes.Count == 0 ? "no scope" : string.Join(", ", membership.TrustScopes))}"));
+        var scopes = membership is { TrustScopes.Count: > 0 } ? string.Join(", ", membership.TrustScopes) : "no scope";
+        call.Output.Object(row, () => call.Output.Line(
+            membership is null ? $"{who}: no member of {name}" : $"{who}: member of {name}, trusted with {scopes}"));
         return ExitCodes.Ok;
     }
 
@@ -194,7 +200,8 @@ internal static class FederationCommands
         return refusal?.Code switch
         {
             null => author.Did,
-            "UNKNOWN_FEDERATION" => throw new CommandFailure(ExitCodes.NotFound, $"there is no federation {name} in this ledger."),
+            "UNKNOWN_FEDERATION" => throw new CommandFailure(
+                ExitCodes.NotFound, $"there is no federation {name} in this ledger."),
             "FOUNDED_ONCE" => throw new CommandFailure(ExitCodes.Failed, $"federation {name} was founded before."),
             _ => throw new CommandFailure(ExitCodes.Failed, $"federation {name}: {refusal}"),
         };

@@ -101,7 +101,8 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
         var projecting = new ProjectionSet(store, database, clock, logs.CreateLogger<ProjectionSet>())
             .RunAsync(stopWork.Token);
         var observing = observation.RunAsync(
-            NodeObserver.Describe(store, database, keys, [.. workers.Select(one => one.Key.Did)], clock, logs), stopWork.Token);
+            NodeObserver.Describe(store, database, keys, [.. workers.Select(one => one.Key.Did)], clock, logs),
+            stopWork.Token);
         var taking = transport.RunAsync(node, stopIntake.Token);
         var asked = Task.Delay(Timeout.InfiniteTimeSpan, stop);
         var vouching = options.AreSubmitters
@@ -160,7 +161,8 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
             {
                 throw new CommandFailure(
                     ExitCodes.Failed, $"worker {worker} has retired and does not come back. Move its key "
-                    + $"{options.Data.KeyFile(WorkerShares.KeyName(i))} away, so that a new one is made, or start with --no-worker.");
+                    + $"{options.Data.KeyFile(WorkerShares.KeyName(i))} away, so that a new one is made, or start with "
+                    + "--no-worker.");
             }
         }
     }

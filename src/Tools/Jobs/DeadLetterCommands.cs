@@ -70,7 +70,8 @@ internal static class DeadLetterCommands
         call.Output.Rows(
             rows,
             [
-                Column.Of("job_id", heading: "JOB"), Column.Of("operation"), Column.Of("namespace"), Column.Of("attempt", right: true),
+                Column.Of("job_id", heading: "JOB"), Column.Of("operation"), Column.Of("namespace"),
+                Column.Of("attempt", right: true),
                 new("FAILED", row => row.Text("ended_at") is { Length: > 19 } time ? $"{time[..19]}Z" : ""),
                 Column.Of("error_code", heading: "ERROR"), Column.Of("error_message", heading: "WHY"),
             ],
@@ -94,7 +95,8 @@ internal static class DeadLetterCommands
         var submitter = SignerKeys.Submitter(call.Data).Did.ToString();
         await using var ledger = await LedgerSession.OpenAsync(call);
         var jobs = call.Get(All)
-            ? [.. (await LoadAsync(call, ledger, int.MaxValue)).Where(row => call.Get(Force) || row.Text("submitter") == submitter)
+            ? [.. (await LoadAsync(call, ledger, int.MaxValue))
+                .Where(row => call.Get(Force) || row.Text("submitter") == submitter)
                 .Select(row => JobId.Parse(row.Text("job_id")))]
             : given;
         var inbox = new JobInbox(call);
@@ -164,7 +166,8 @@ internal static class DeadLetterCommands
                     + "--force submits it as ours. Nothing was submitted.");
             }
 
-            if (known.Find(row => row.Text("redriven_of") == job.ToString() && row.Text("submitter") == submitter) is { } before)
+            if (known.Find(row => row.Text("redriven_of") == job.ToString() && row.Text("submitter") == submitter)
+                is { } before)
             {
                 throw new CommandFailure(
                     ExitCodes.Failed, $"job {job} was run again as {before.Text("job_id")}; --force runs it once more. Nothing "
@@ -179,7 +182,8 @@ internal static class DeadLetterCommands
         return reading.Document is { } document
             ? (job, document, removed)
             : throw new CommandFailure(
-                ExitCodes.Failed, $"job {job} cannot be submitted again: {string.Join("; ", reading.Faults)}. Nothing was submitted.");
+                ExitCodes.Failed, $"job {job} cannot be submitted again: {string.Join("; ", reading.Faults)}. Nothing was "
+                + "submitted.");
     }
 
     private static async Task<List<JsonObject>> LoadAsync(Call call, LedgerSession ledger, long limit)

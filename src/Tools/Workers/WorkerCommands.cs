@@ -76,7 +76,9 @@ internal static class WorkerCommands
         [
             ("worker", row.Text("worker_id")),
             ("key", row.Text("worker")),
-            ("owner", row["owner"] is null ? null : $"{row.Text("owner")}{(row.Text("vouched") == "yes" ? ", who vouches for it" : "")}"),
+            ("owner", row["owner"] is null
+                ? null
+                : $"{row.Text("owner")}{(row.Text("vouched") == "yes" ? ", who vouches for it" : "")}"),
             ("standing", $"{row.Text("standing")}, {(row.Text("live") == "yes" ? "live" : "gone")}"),
             ("jobs", Count(row["jobs"]) is "" ? "none under way" : row.Text("jobs")),
             ("reputation", row.Text("reputation")),
