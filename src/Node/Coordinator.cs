@@ -224,7 +224,7 @@ internal sealed class Coordinator : IAsyncDisposable
         };
         if (decision.Events.Count == 0)
         {
-            return state.Status != JobStatus.BiddingOpen || await WaitForWorkersAsync(entry, state);
+            return state.Status == JobStatus.Retrying || await WaitForWorkersAsync(entry, state);
         }
 
         var draft = JobDesk.NewDraft(entry.Id, state);
@@ -250,7 +250,9 @@ internal sealed class Coordinator : IAsyncDisposable
     private async Task<bool> WaitForWorkersAsync(JobEntry entry, JobState state)
     {
         var able = _workers.Live.Count(worker => _workers.CouldRun(worker, state));
-        var nobody = able < state.Submission.Terms.Replicas;
+
+        // Bidding that was closed takes no other bids: if too few of those it has can win now, none will.
+        var nobody = able < state.Submission.Terms.Replicas || state.Status == JobStatus.BiddingClosed;
         if (entry.IsStuck && !nobody)
         {
             // A worker may have earned the reputation that the job asks for.
