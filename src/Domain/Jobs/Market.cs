@@ -40,7 +40,7 @@ public static class Market
     {
         var policy = SelectionPolicy.Of(input.Policy) ?? SelectionPolicy.Default;
         var bids = state.Bids.Values.ToArray();
-        Array.Sort(bids, (a, b) => a.Order.CompareTo(b.Order));
+        Array.Sort(Array.ConvertAll(bids, bid => bid.Order), bids);
         var unmet = new ValueList<string>[bids.Length];
 
         // Each figure is asked for once: what it is asked of may change meanwhile.
@@ -76,14 +76,13 @@ public static class Market
             terms[candidate.Index] = candidate.Terms;
         }
 
-        var considered = bids.Select((bid, i) => new ConsideredBid(
-            bid.Digest,
-            bid.Worker,
-            bid.Body.Price,
-            reputations[i],
-            latencies[i],
-            terms[i],
-            unmet[i]));
+        var considered = new ConsideredBid[bids.Length];
+        for (var i = 0; i < bids.Length; i++)
+        {
+            considered[i] = new ConsideredBid(
+                bids[i].Digest, bids[i].Worker, bids[i].Body.Price, reputations[i], latencies[i], terms[i], unmet[i]);
+        }
+
         return new MarketChoice(
             ValueList.From(considered),
             Winners(candidates, replicas, authority),

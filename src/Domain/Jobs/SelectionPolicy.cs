@@ -87,9 +87,12 @@ public sealed class SelectionPolicy
             candidate.Terms = terms with { Score = _score(weights, terms) };
         }
 
-        candidates.Sort((a, b) => a.Terms.Score != b.Terms.Score
-            ? b.Terms.Score.CompareTo(a.Terms.Score)
-            : a.Bid.Order.CompareTo(b.Bid.Order));
+        // Keys beside the candidates: thousands of them are put in order without a call for each comparison.
+        var keys = candidates.ConvertAll(candidate => new Place(candidate.Terms.Score, candidate.Bid.Order)).ToArray();
+        var ordered = candidates.ToArray();
+        Array.Sort(keys, ordered);
+        candidates.Clear();
+        candidates.AddRange(ordered);
     }
 
     private static long Weighted(SelectionWeights weights, BidTerms terms)
@@ -115,6 +118,15 @@ public sealed class SelectionPolicy
     private static long Parts(Int128 part, Int128 whole) => part < Small && whole < Small
         ? (long)part * Scale / (long)whole
         : (long)(part * Scale / whole);
+
+    private readonly struct Place(long score, long order) : IComparable<Place>
+    {
+        private readonly long _score = score;
+        private readonly long _order = order;
+
+        public int CompareTo(Place other) =>
+            _score != other._score ? other._score.CompareTo(_score) : _order.CompareTo(other._order);
+    }
 
     /// <summary>What the best has, and how much less is worth nothing: as much as the worst has less, or a span that is
     /// told, if that is more.</summary>
