@@ -117,9 +117,19 @@ internal sealed class Coordinator : IAsyncDisposable
             await entry.Gate.WaitAsync(_stopping.Token);
             try
             {
-                for (var round = 0; round < MaxRounds && !await TryConsiderAsync(entry); round++)
+                var isDone = false;
+                for (var round = 0; round < MaxRounds && !isDone; round++)
                 {
-                    entry.Reset(null);
+                    isDone = await TryConsiderAsync(entry);
+                    if (!isDone)
+                    {
+                        entry.Reset(null);
+                    }
+                }
+
+                if (!isDone)
+                {
+                    _jobs.Due.In(entry.Id, TimeSpan.FromSeconds(1));
                 }
             }
             finally
@@ -148,10 +158,12 @@ internal sealed class Coordinator : IAsyncDisposable
     {
         if (entry.State is not { } state)
         {
-            entry.Reset(await _jobs.LoadStateAsync(entry.Id, _stopping.Token));
+            var read = await _jobs.LoadStateAsync(entry.Id, _stopping.Token);
+            entry.Reset(read);
             if (entry.State is not { } loaded)
             {
-                return true;
+                // Either there is no such job, or more of it came while it was read.
+                return read is null;
             }
 
             state = loaded;

@@ -18,6 +18,9 @@ internal sealed class JobEntry(JobId id, TimeProvider clock)
     private readonly Dictionary<Did, long> _heard = [];
     private readonly Dictionary<Did, long> _started = [];
     private JobState? _state;
+
+    /// <summary>The latest version that was heard of, be it after a gap.</summary>
+    private long _seen;
     private long _since = clock.GetTimestamp();
     private bool _sawOpening;
     private long? _waitsSince;
@@ -165,6 +168,7 @@ internal sealed class JobEntry(JobId id, TimeProvider clock)
         lock (_lock)
         {
             var version = _state?.Version ?? 0;
+            _seen = Math.Max(_seen, recorded.Version);
             before = state = _state;
             if (recorded.Version <= version)
             {
@@ -194,8 +198,8 @@ internal sealed class JobEntry(JobId id, TimeProvider clock)
         $"Event {recorded.Statement.Type} at position {recorded.Position} ({recorded.Statement.Stream} version "
         + $"{recorded.Version}) should never have been written: {refusal}.");
 
-    /// <summary>Replaces the state by one that was folded from the whole stream, if that is newer. What was heard when is
-    /// not known then, and begins now.</summary>
+    /// <summary>Replaces the state by one that was folded from the whole stream, if that is newer; not by one that lacks
+    /// events which were heard of while it was read. What was heard when is not known then, and begins now.</summary>
     public void Reset(JobState? state)
     {
         lock (_lock)
@@ -204,7 +208,7 @@ internal sealed class JobEntry(JobId id, TimeProvider clock)
             {
                 _state = null;
             }
-            else if (state.Version > (_state?.Version ?? 0))
+            else if (state.Version > (_state?.Version ?? 0) && state.Version >= _seen)
             {
                 _state = state;
                 _since = clock.GetTimestamp();

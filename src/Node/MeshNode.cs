@@ -203,7 +203,9 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
         }));
         foreach (var (signed, answer) in events.Zip(answers))
         {
-            if (answer is not null)
+            // That others were faster is no news.
+            if (answer is not null
+                && !(signed.Statement.Type == "bid_placed" && answer.Code is "WRONG_STATUS" or "JOB_ENDED" or "WRONG_ATTEMPT"))
             {
                 Log.ReportRefused(_log, signed.Statement.By.ToString(), answer.ToString());
             }
@@ -311,6 +313,7 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
         }
 
         RegistryReader.Take(_registry, recorded);
+        _treasury.Observe(recorded);
         _quotas.Observe(recorded);
         if (body is Domain.Aid.AidEvent)
         {

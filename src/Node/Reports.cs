@@ -67,7 +67,7 @@ internal sealed class Reports(
 
         if (accepted.Count < events.Count)
         {
-            await ForgiveRepeatsAsync(entry.Id, events, answers, cancellationToken);
+            await ForgiveRepeatsAsync(entry.Id, before, events, answers, cancellationToken);
         }
 
         if (accepted.Count == 0)
@@ -98,8 +98,31 @@ internal sealed class Reports(
 
     /// <summary>An event that the stream holds already is not refused: its author did not hear the answer.</summary>
     private async Task ForgiveRepeatsAsync(
-        JobId job, IReadOnlyList<SignedEvent> events, Refusal?[] answers, CancellationToken cancellationToken)
+        JobId job, JobState? before, IReadOnlyList<SignedEvent> events, Refusal?[] answers,
+        CancellationToken cancellationToken)
     {
+        var others = false;
+        for (var i = 0; i < events.Count; i++)
+        {
+            if (events[i].Statement.Body is JobEvent.BidPlaced)
+            {
+                // Bids come too late all the time: the state tells which it holds, without reading the stream again.
+                if (before?.Bids.GetValueOrDefault(events[i].Statement.By)?.Digest == events[i].Digest)
+                {
+                    answers[i] = null;
+                }
+            }
+            else
+            {
+                others |= answers[i] is not null;
+            }
+        }
+
+        if (!others)
+        {
+            return;
+        }
+
         var held = (await store.LoadAsync(StreamId.OfJob(job), cancellationToken))
             .Select(recorded => recorded.Event.Digest)
             .ToHashSet();

@@ -14,14 +14,21 @@ namespace MeshLedger.Node;
 /// it. Whatever waits goes into one append, so that an account with thousands of jobs costs one version check. Money
 /// moves in the same append as the job event that moves it, or not at all.
 /// </summary>
-/// <remarks><c>_accounts</c> is read and written by the loop alone; an account that another node wrote is forgotten and
-/// read again.</remarks>
+/// <remarks>Holding a price and growth depend on the balance, and expect the account's version; what a settlement pays and
+/// refunds depends on the job alone, which is ended once, and goes to whatever version the account has. So nodes that
+/// settle each other's jobs do not get in each other's way.</remarks>
 internal sealed class Treasury : IAsyncDisposable
 {
     private const int MaxRound = 128;
+    private const int MaxPatience = 50;
 
     private readonly ILogger _log;
-    private readonly Dictionary<Did, AccountState> _accounts = [];
+    private readonly AccountBook _accounts = new();
+    private int _conflicts;
+
+    /// <summary>The accounts that this round read from the ledger; others may have been written by other nodes since.
+    /// </summary>
+    private readonly HashSet<Did> _fresh = [];
     private readonly CancellationTokenSource _stopping = new();
     private readonly Channel<TreasuryItem> _waiting =
         Channel.CreateUnbounded<TreasuryItem>(new UnboundedChannelOptions { SingleReader = true });
@@ -61,6 +68,9 @@ internal sealed class Treasury : IAsyncDisposable
     internal TimeProvider Clock { get; }
 
     internal CancellationToken Stopping => _stopping.Token;
+
+    /// <summary>Takes in an account's event that the log holds.</summary>
+    public void Observe(RecordedEvent recorded) => _accounts.Take(recorded);
 
     /// <summary>Submits a document and holds its price. The recorded events are those of the job's stream; none if
     /// nothing was appended now.</summary>
@@ -141,7 +151,11 @@ internal sealed class Treasury : IAsyncDisposable
         {
             try
             {
-                await TryRoundAsync(items);
+                _fresh.Clear();
+                while (!await TryRoundAsync(items))
+                {
+                    // What was read again stays read until the round is through.
+                }
             }
             catch (InvalidHistoryException exception)
             {
@@ -159,37 +173,49 @@ internal sealed class Treasury : IAsyncDisposable
         }
     }
 
-    private async Task TryRoundAsync(List<TreasuryItem> items)
+    /// <summary>False if an account was not as it was remembered: it is forgotten, and the round begins again.</summary>
+    private async Task<bool> TryRoundAsync(List<TreasuryItem> items)
     {
         var draft = new Draft();
         var accounts = new Dictionary<Did, AccountState>();
         var taken = new HashSet<StreamId>();
         var included = new List<TreasuryItem>();
-        foreach (var item in items)
+
+        // Submissions first: what a settlement adds to an account must not come between a balance and what goes by it.
+        foreach (var item in items.OrderBy(item => item is EndItem))
         {
             if (item.IsAnswered || item.Streams.Any(taken.Contains))
             {
                 continue;
             }
 
-            if (await item.DraftAsync(this, draft, accounts))
+            try
             {
-                included.Add(item);
-                taken.UnionWith(item.Streams);
+                if (await item.DraftAsync(this, draft, accounts))
+                {
+                    included.Add(item);
+                    taken.UnionWith(item.Streams);
+                }
+            }
+            catch (StaleAccountException exception)
+            {
+                _accounts.Forget(exception.Owner);
+                return false;
             }
         }
 
         if (draft.IsEmpty)
         {
-            return;
+            return true;
         }
 
         switch (await Store.AppendAsync(draft.Sign(), _stopping.Token))
         {
             case AppendOutcome.Appended appended:
-                foreach (var (owner, state) in accounts)
+                _conflicts = 0;
+                foreach (var recorded in appended.Events)
                 {
-                    _accounts[owner] = state;
+                    _accounts.Take(recorded);
                 }
 
                 var byStream = appended.Events.ToLookup(recorded => recorded.Statement.Stream);
@@ -206,13 +232,21 @@ internal sealed class Treasury : IAsyncDisposable
                 await AloneAsync(included, rejected);
                 break;
         }
+
+        return true;
     }
 
     private async Task ResolveAsync(AppendOutcome.Conflict conflict, List<TreasuryItem> included)
     {
         if (conflict.Stream.IsAccount(out var owner))
         {
-            _accounts.Remove(owner);
+            // Another node settled a job of this account; following the log brings it in a moment.
+            if (++_conflicts % MaxPatience == 0)
+            {
+                _accounts.Forget(owner);
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(2), Clock, _stopping.Token);
             return;
         }
 
@@ -247,23 +281,7 @@ internal sealed class Treasury : IAsyncDisposable
             return state;
         }
 
-        if (!_accounts.TryGetValue(owner, out state))
-        {
-            state = AccountState.None;
-            foreach (var recorded in await Store.LoadAsync(StreamId.OfAccount(owner), _stopping.Token))
-            {
-                var fact = EventFact.Of(recorded.Statement);
-                if (Account.Check(state, fact, Authority) is { } refusal)
-                {
-                    throw JobEntry.NeverWritten(recorded, refusal);
-                }
-
-                state = Account.Evolve(state, fact.Body, fact.Time);
-            }
-
-            _accounts[owner] = state;
-        }
-
+        state = await StateAsync(owner);
         draft.Expect(StreamId.OfAccount(owner), state.Version);
         accounts[owner] = state;
         if (state.Version == 0)
@@ -284,8 +302,59 @@ internal sealed class Treasury : IAsyncDisposable
         return accounts[owner];
     }
 
-    internal Refusal? Check(AccountState state, AccountEvent body) =>
-        Account.Check(state, new EventFact(Node.Did, null, default, Clock.GetUtcNow(), body), Authority);
+    /// <summary>Opens an account in the draft if it is none yet.</summary>
+    internal async Task EnsureOpenAsync(
+        Did owner, long grant, Draft draft, Dictionary<Did, AccountState> accounts)
+    {
+        if (!accounts.ContainsKey(owner) && (await StateAsync(owner)).Version == 0)
+        {
+            await AccountAsync(owner, grant, draft, accounts);
+        }
+    }
+
+    /// <summary>What a settlement moves: no version is expected, for the job's own version is.</summary>
+    internal void Settle(Did owner, AccountEvent body, Digest end, Draft draft, Dictionary<Did, AccountState> accounts)
+    {
+        if (accounts.ContainsKey(owner))
+        {
+            Move(owner, body, end, draft, accounts);
+        }
+        else
+        {
+            draft.Add(Node, body, end, StreamId.OfAccount(owner));
+        }
+    }
+
+    private async Task<AccountState> StateAsync(Did owner)
+    {
+        if (_accounts.Find(owner) is { } known)
+        {
+            return known;
+        }
+
+        var state = AccountState.None;
+        foreach (var recorded in await Store.LoadAsync(StreamId.OfAccount(owner), _stopping.Token))
+        {
+            var fact = EventFact.Of(recorded.Statement);
+            if (Account.Check(state, fact, Authority) is { } refusal)
+            {
+                throw JobEntry.NeverWritten(recorded, refusal);
+            }
+
+            state = Account.Evolve(state, fact.Body, fact.Time);
+        }
+
+        _accounts.Put(owner, state);
+        _fresh.Add(owner);
+        return state;
+    }
+
+    /// <exception cref="StaleAccountException">The account must be read again before it is refused anything.</exception>
+    internal Refusal? Check(Did owner, AccountState state, AccountEvent body)
+    {
+        var refusal = Account.Check(state, new EventFact(Node.Did, null, default, Clock.GetUtcNow(), body), Authority);
+        return refusal is null || _fresh.Contains(owner) ? refusal : throw new StaleAccountException(owner);
+    }
 
     internal void Move(
         Did owner, AccountEvent body, Digest? cause, Draft draft, Dictionary<Did, AccountState> accounts)
@@ -294,9 +363,17 @@ internal sealed class Treasury : IAsyncDisposable
         var statement = draft.Add(Node, body, cause, StreamId.OfAccount(owner));
         if (Account.Check(state, EventFact.Of(statement), Authority) is { } refusal)
         {
-            throw new InvalidHistoryException($"Account {owner} cannot take {body}: {refusal}");
+            throw _fresh.Contains(owner)
+                ? new InvalidHistoryException($"Account {owner} cannot take {body}: {refusal}")
+                : new StaleAccountException(owner);
         }
 
         accounts[owner] = Account.Evolve(state, body, statement.Time);
     }
+}
+
+/// <summary>An account is not as it was remembered: another node wrote it.</summary>
+internal sealed class StaleAccountException(Did owner) : Exception($"Account {owner} was written by another node.")
+{
+    public Did Owner { get; } = owner;
 }

@@ -68,7 +68,7 @@ internal sealed class SubmitItem(JobId job, JobEvent.Submitted body, EventAuthor
         var reputation = treasury.Standings.OfSubmitter(payer);
         var escrow = Pricing.Escrow(body.Terms, reputation);
         var held = new AccountEvent.Held(Job, escrow);
-        if ((treasury.Check(account, held) ?? treasury.Quotas.Take(Job, payer, body.Terms.Namespace, escrow)) is { } refusal)
+        if ((treasury.Check(payer, account, held) ?? treasury.Quotas.Take(Job, payer, body.Terms.Namespace, escrow)) is { } refusal)
         {
             // What the ledger knows of this job goes before what its submitter can pay.
             await ResolveAsync(treasury, stream);
@@ -175,10 +175,9 @@ internal sealed class EndItem(JobId job, JobState before, IReadOnlyList<SignedEv
             var other => throw new InvalidOperationException($"{other} does not end a job."),
         };
         var economy = treasury.Options.Economy;
-        await treasury.AccountAsync(before.Submitter, economy.SubmitterGrant, draft, accounts);
         foreach (var outcome in outcomes.Where(outcome => outcome.Paid > 0))
         {
-            await treasury.AccountAsync(outcome.Worker, economy.WorkerGrant, draft, accounts);
+            await treasury.EnsureOpenAsync(outcome.Worker, economy.WorkerGrant, draft, accounts);
         }
 
         var stream = StreamId.OfJob(Job);
@@ -191,14 +190,14 @@ internal sealed class EndItem(JobId job, JobState before, IReadOnlyList<SignedEv
         var end = draft.Add(treasury.Node, decision, stream)!;
         foreach (var (worker, _, paid) in outcomes.Where(outcome => outcome.Paid > 0))
         {
-            treasury.Move(before.Submitter, new AccountEvent.Paid(Job, paid, worker), end.Digest, draft, accounts);
-            treasury.Move(
+            treasury.Settle(before.Submitter, new AccountEvent.Paid(Job, paid, worker), end.Digest, draft, accounts);
+            treasury.Settle(
                 worker, new AccountEvent.Received(Job, paid, before.Submitter), end.Digest, draft, accounts);
         }
 
         if (refunded > 0)
         {
-            treasury.Move(before.Submitter, new AccountEvent.Refunded(Job, refunded), end.Digest, draft, accounts);
+            treasury.Settle(before.Submitter, new AccountEvent.Refunded(Job, refunded), end.Digest, draft, accounts);
         }
 
         return true;
