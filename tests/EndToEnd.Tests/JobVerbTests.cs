@@ -11,7 +11,7 @@ public sealed class JobVerbTests
         await using var node = await TestNode.StartAsync("--worker-id", "small");
         node.Drop("a.json", Job("picky-job-0001", "\"constraints\":{\"required_features\":[\"gpu\"]},"));
         node.Drop("b.json", Job("fixed-job-0001", "\"constraints\":{\"required_features\":[\"gpu\"]},\"execution\":{\"cancellable\":false},"));
-        await KnownAsync(node, "picky-job-0001", "fixed-job-0001");
+        await node.UntilBiddingAsync("picky-job-0001", "fixed-job-0001");
         using (var why = await node.JsonAsync("job", "why", "picky-job-0001"))
         {
             Assert.Equal("bidding_open", why.RootElement.GetProperty("status").GetString());
@@ -52,7 +52,7 @@ public sealed class JobVerbTests
     {
         await using var node = await TestNode.StartAsync("--no-worker");
         node.Drop("a.json", TestNode.Echo("alone-job-0001"));
-        await KnownAsync(node, "alone-job-0001");
+        await node.UntilBiddingAsync("alone-job-0001");
         await node.StopAsync();
         Assert.Contains("a node ends it next", (await node.RunAsync("job", "cancel", "alone-job-0001")).With(0), StringComparison.Ordinal);
         await node.StartAsync();
@@ -138,14 +138,4 @@ public sealed class JobVerbTests
 
     private static string Job(string id, string members) =>
         TestNode.Echo(id).Replace("\"payload\"", $"{members}\"payload\"", StringComparison.Ordinal);
-
-    private static async Task KnownAsync(TestNode node, params string[] ids)
-    {
-        foreach (var id in ids)
-        {
-            while ((await node.RunAsync("job", "show", id)).ExitCode == 3)
-            {
-            }
-        }
-    }
 }

@@ -47,7 +47,7 @@ public sealed class LiveJobTests
         await using var node = await TestNode.StartAsync();
         using var logs = Follow(node, "job", "logs", "talking-job-0001", "--follow", "--raw");
         using var watch = Follow(node, "job", "watch", "talking-job-0001", "--output", "jsonl");
-        node.Drop("talk.json", Sleep("talking-job-0001", 6, ",\"output_interval_ms\":300"));
+        node.Drop("talk.json", Sleep("talking-job-0001", 15, ",\"output_interval_ms\":700"));
         Assert.Contains(" ms", (await logs.StandardOutput.ReadLineAsync())!, StringComparison.Ordinal);
         using (var state = await node.JsonAsync("job", "show", "talking-job-0001"))
         {

@@ -12,7 +12,7 @@ public sealed class PartyTests
         Assert.Contains("alpha: draining", (await node.RunAsync("worker", "drain", "alpha", "--reason", "kernel")).With(0), StringComparison.Ordinal);
         Assert.Contains("draining already", (await node.RunAsync("worker", "drain", "alpha")).With(0), StringComparison.Ordinal);
         node.Drop("a.json", TestNode.Echo("drained-job-0001"));
-        (await node.RunAsync("job", "wait", "drained-job-0001", "--timeout", "1")).With(1);
+        await node.UntilBiddingAsync("drained-job-0001");
         Assert.Contains(
             "not one that is draining", (await node.RunAsync("job", "why", "drained-job-0001")).With(0), StringComparison.Ordinal);
         (await node.RunAsync("worker", "resume", "alpha")).With(0);
@@ -72,7 +72,7 @@ public sealed class PartyTests
         (await node.RunAsync("federation", "found", "hospitals")).With(0);
         (await node.RunAsync("federation", "found", "hospitals")).With(1);
         node.Drop("a.json", Trusted("trusted-job-0001"));
-        (await node.RunAsync("job", "wait", "trusted-job-0001", "--timeout", "1")).With(1);
+        await node.UntilBiddingAsync("trusted-job-0001");
         Assert.Contains(
             "trust scope hospitals/medical", (await node.RunAsync("job", "why", "trusted-job-0001")).With(0), StringComparison.Ordinal);
         (await node.RunAsync("federation", "grant", "hospitals", "alpha", "--scope", "eu")).With(0);
@@ -86,7 +86,7 @@ public sealed class PartyTests
         (await node.RunAsync("federation", "revoke", "hospitals", "alpha", "--reason", "left")).With(0);
         (await node.RunAsync("federation", "revoke", "hospitals", "alpha")).With(3);
         node.Drop("b.json", Trusted("trusted-job-0002"));
-        (await node.RunAsync("job", "wait", "trusted-job-0002", "--timeout", "1")).With(1);
+        await node.UntilBiddingAsync("trusted-job-0002");
         using var listed = await node.JsonAsync("federation", "list");
         Assert.Equal(0, Assert.Single(listed.RootElement.EnumerateArray()).GetProperty("members").GetInt32());
         (await node.RunAsync("federation", "show", "nobody")).With(3);
@@ -158,7 +158,7 @@ public sealed class PartyTests
         await using var node = await TestNode.StartAsync("--name", "alpha");
         node.Drop("a.json", TestNode.Echo("choosy-job-0001").Replace(
             "\"payload\"", "\"market\":{\"min_reputation\":10},\"payload\"", StringComparison.Ordinal));
-        (await node.RunAsync("job", "wait", "choosy-job-0001", "--timeout", "1")).With(1);
+        await node.UntilBiddingAsync("choosy-job-0001");
         Assert.Contains("reputation 10, not 0", (await node.RunAsync("job", "why", "choosy-job-0001")).With(0), StringComparison.Ordinal);
         node.Drop("b.json", TestNode.Echo("earning-job-0001"));
         (await node.RunAsync("job", "wait", "choosy-job-0001", "earning-job-0001")).With(0);

@@ -12,7 +12,7 @@ namespace MeshLedger.Tools.Jobs;
 internal static class JobCancelCommand
 {
     private const int ReasonLength = 500;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     private static readonly Argument<string> Id = new("ID") { Description = "A job of this data directory's submitter." };
 
@@ -67,7 +67,8 @@ internal static class JobCancelCommand
 
         var follower = new JobFollower(call, ledger, [job]);
         await follower.RunAsync((_, _, _) => Task.CompletedTask, Patience);
-        return Tell(call, job, follower.StateOf(job)!, hadEnded: false, follower.Reason);
+        var state = follower.StateOf(job) ?? await ledger.LoadJobAsync(job, call.Stop);
+        return Tell(call, job, state!, hadEnded: false, follower.Reason);
     }
 
     private static int Tell(Call call, JobId job, JobState state, bool hadEnded, string? pending = null)
