@@ -81,7 +81,9 @@ public sealed class MarketTests
     [Fact]
     public void Reputation_decides_half_and_price_the_most_of_the_rest()
     {
-        Assert.Equal([1], Bazaar.Open([new Offer(5), new Offer(20) { Reputation = 1 }]).Winners());
+        Assert.Equal([1], Bazaar.Open([new Offer(5), new Offer(20) { Reputation = 61 }]).Winners());
+        Assert.Equal([0], Bazaar.Open([new Offer(5), new Offer(20) { Reputation = 59 }]).Winners());
+        Assert.Equal([0], Bazaar.Open([new Offer(5), new Offer(20) { Reputation = 1 }]).Winners());
         Assert.Equal([0], Bazaar.Open([
             new Offer(5) { Reputation = 40 }, new Offer(20) { Reputation = 45 }, new Offer(20) { Reputation = 0 }]).Winners());
     }
