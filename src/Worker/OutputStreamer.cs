@@ -30,7 +30,7 @@ internal sealed class OutputStreamer : IAsyncDisposable
     private readonly Dictionary<string, Pending> _pending = [];
     private readonly CancellationTokenSource _ending = new();
     private readonly SemaphoreSlim _wake = new(0);
-    private readonly Task _loop;
+    private Task? _loop;
     private long _sequence;
     private long _inline;
 
@@ -43,7 +43,6 @@ internal sealed class OutputStreamer : IAsyncDisposable
         _blobs = blobs;
         _clock = clock;
         _sequence = assigned.OutputSequence;
-        _loop = Task.Run(RunAsync);
     }
 
     /// <summary>Takes the next bytes of an output.</summary>
@@ -73,6 +72,9 @@ internal sealed class OutputStreamer : IAsyncDisposable
             }
 
             pending.Bytes.Write(bytes.Span);
+
+            // Most operations say nothing while they run, and need no one to pass it on.
+            _loop ??= Task.Run(RunAsync);
         }
 
         _wake.Release();
@@ -81,8 +83,18 @@ internal sealed class OutputStreamer : IAsyncDisposable
     /// <summary>Tells the rest.</summary>
     public async ValueTask DisposeAsync()
     {
-        await _ending.CancelAsync();
-        await _loop;
+        Task? loop;
+        lock (_lock)
+        {
+            loop = _loop;
+        }
+
+        if (loop is not null)
+        {
+            await _ending.CancelAsync();
+            await loop;
+        }
+
         _ending.Dispose();
         _wake.Dispose();
     }

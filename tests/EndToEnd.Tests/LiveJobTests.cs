@@ -35,6 +35,8 @@ public sealed class LiveJobTests
             {"version":"1.0","job_id":"guest-job-0001","created_at":"2026-11-21T00:00:00Z","kind":"VMOperation","operation":"vm.execute","payload":{"type":"vm.execute.v1","data":{"type":"BlobBinary","hash":"{{{{hash}}}}","format":"elf"}}}
             """);
         var machines = Path.Combine(node.Data, "machines");
+        // The node tries out KVM with a guest of its own: the job's is there once the job runs.
+        await StartedAsync(node, "guest-job-0001");
         await Meshledger.UntilAsync(() => Guests(machines) > 0, "a guest");
         Assert.Contains("cancelled", (await node.RunAsync("job", "cancel", "guest-job-0001")).With(0), StringComparison.Ordinal);
         await Meshledger.UntilAsync(() => Guests(machines) == 0, "no guest");
