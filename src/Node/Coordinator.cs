@@ -64,10 +64,13 @@ internal sealed class Coordinator : IAsyncDisposable
 
     public void Decline(Digest registration, JobId job, int attempt)
     {
-        if (_jobs.Find(job) is { } entry && entry.State?.Attempt == attempt)
+        if (_jobs.Find(job) is { } entry && entry.State is { } state && state.Attempt == attempt)
         {
             entry.Decline(registration);
-            _jobs.Due.Now(job);
+            if (state.Bids.Count > 0 && _desk.WhyClose(entry, state) is not null)
+            {
+                _jobs.Due.Now(job);
+            }
         }
     }
 
@@ -158,8 +161,7 @@ internal sealed class Coordinator : IAsyncDisposable
     {
         if (entry.State is not { } state)
         {
-            var read = await _jobs.LoadStateAsync(entry.Id, _stopping.Token);
-            entry.Reset(read);
+            var read = await _jobs.RefreshAsync(entry, _stopping.Token);
             if (entry.State is not { } loaded)
             {
                 // Either there is no such job, or more of it came while it was read.
@@ -167,19 +169,17 @@ internal sealed class Coordinator : IAsyncDisposable
             }
 
             state = loaded;
-            if (state.Status.IsTerminal())
-            {
-                _jobs.Finish(entry, state);
-                return true;
-            }
-
-            _jobs.Schedule(entry);
-            _jobs.TellAll(entry, state);
         }
 
         if (state.Status.IsTerminal())
         {
             return true;
+        }
+
+        if (state.Status == JobStatus.BiddingOpen
+            && (entry.InPhase >= Turns.Length || entry.InPhase.TotalMilliseconds >= state.Submission.Terms.BidWindowMs))
+        {
+            _jobs.OpenToAll(entry, state);
         }
 
         if (!_desk.IsMine(state))
@@ -228,9 +228,8 @@ internal sealed class Coordinator : IAsyncDisposable
             JobStatus.Submitted => _desk.Decide(state, new JobCommand.OpenBidding(_standings.OfSubmitter(state.Submitter))),
             JobStatus.Retrying when RetryWait(entry, state) is { } wait && wait > TimeSpan.Zero => Wait(entry, wait),
             JobStatus.Retrying => _desk.Decide(state, new JobCommand.OpenBidding(0)),
-            JobStatus.BiddingOpen when _desk.AllAnswered(entry, state) => _desk.CloseBidding(entry, state, "all_answered"),
-            JobStatus.BiddingOpen when entry.InPhase.TotalMilliseconds >= state.Submission.Terms.BidWindowMs =>
-                _desk.CloseBidding(entry, state, "window"),
+            JobStatus.BiddingOpen when _desk.WhyClose(entry, state) is { } reason =>
+                _desk.CloseBidding(entry, state, reason),
             JobStatus.BiddingClosed => _desk.CloseBidding(entry, state, "window"),
             _ => Decision.Nothing,
         };

@@ -102,8 +102,15 @@ internal sealed class JobDesk(
 
     public bool IsTooLate(JobState state) => state.Submission.Terms.Deadline <= clock.GetUtcNow();
 
-    /// <summary>True when every live worker that could run the job has bid or declined.</summary>
-    public bool AllAnswered(JobEntry entry, JobState state) => workers.Live.All(registration =>
-        state.Bids.ContainsKey(registration.Worker) || entry.HasDeclined(registration.Digest)
-            || !workers.CouldRun(registration, state));
+    /// <summary>Why bidding ends: every live worker that was asked first and could run the job has bid or declined, or
+    /// time is up. Null: it goes on.</summary>
+    public string? WhyClose(JobEntry entry, JobState state)
+    {
+        var first = entry.First;
+        return workers.Live.All(registration =>
+                first?.Contains(registration.Worker) == false || state.Bids.ContainsKey(registration.Worker)
+                || entry.HasDeclined(registration.Digest) || !workers.CouldRun(registration, state))
+            ? "all_answered"
+            : entry.InPhase.TotalMilliseconds >= state.Submission.Terms.BidWindowMs ? "window" : null;
+    }
 }

@@ -23,6 +23,8 @@ internal sealed class JobEntry(JobId id, TimeProvider clock)
     private long _seen;
     private long _since = clock.GetTimestamp();
     private bool _sawOpening;
+    private IReadOnlySet<Did>? _first;
+    private bool _isForAll = true;
     private long? _waitsSince;
     private readonly long _zero = clock.GetTimestamp();
     private TimeSpan _nextLook;
@@ -117,6 +119,50 @@ internal sealed class JobEntry(JobId id, TimeProvider clock)
         }
     }
 
+    /// <summary>Whom a busy market asked first; null: everybody is asked.</summary>
+    public IReadOnlySet<Did>? First
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _first;
+            }
+        }
+
+        set
+        {
+            lock (_lock)
+            {
+                (_first, _isForAll) = (value, value is null);
+            }
+        }
+    }
+
+    /// <summary>True from when all workers are asked.</summary>
+    public bool IsForAll
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _isForAll;
+            }
+        }
+    }
+
+    /// <summary>From now on all workers are asked.</summary>
+    /// <returns>False if they were before.</returns>
+    public bool OpenToAll()
+    {
+        lock (_lock)
+        {
+            var was = _isForAll;
+            _isForAll = true;
+            return !was;
+        }
+    }
+
     /// <summary>True if nobody alive could run the job when it was last looked at.</summary>
     public bool IsStuck
     {
@@ -200,23 +246,29 @@ internal sealed class JobEntry(JobId id, TimeProvider clock)
 
     /// <summary>Replaces the state by one that was folded from the whole stream, if that is newer; not by one that lacks
     /// events which were heard of while it was read. What was heard when is not known then, and begins now.</summary>
-    public void Reset(JobState? state)
+    /// <returns>False if it was not replaced.</returns>
+    public bool Reset(JobState? state)
     {
         lock (_lock)
         {
             if (state is null)
             {
                 _state = null;
+                return true;
             }
-            else if (state.Version > (_state?.Version ?? 0) && state.Version >= _seen)
+
+            if (state.Version <= (_state?.Version ?? 0) || state.Version < _seen)
             {
-                _state = state;
-                _since = clock.GetTimestamp();
-                _sawOpening = false;
-                _latencies.Clear();
-                _heard.Clear();
-                _started.Clear();
+                return false;
             }
+
+            _state = state;
+            _since = clock.GetTimestamp();
+            _sawOpening = false;
+            _latencies.Clear();
+            _heard.Clear();
+            _started.Clear();
+            return true;
         }
     }
 
@@ -227,6 +279,7 @@ internal sealed class JobEntry(JobId id, TimeProvider clock)
         {
             case JobEvent.BiddingOpened:
                 (_since, _sawOpening, _waitsSince) = (now, true, null);
+                (_first, _isForAll) = (null, true);
                 _declined.Clear();
                 _latencies.Clear();
                 break;

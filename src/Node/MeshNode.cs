@@ -52,11 +52,11 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
         var node = new EventAuthor(keys.Node, clock);
         _membership = new Membership(store, _registry, options, node, clock, log);
         _standings = new Standings(_registry, clock);
-        _workers = new WorkerLinks(_registry, _standings);
+        _workers = new WorkerLinks(_registry, _standings, _did);
         _quotas = new Quotas(options.Economy, clock);
         _hearing = new Hearing(clock, options.PresenceInterval);
         _treasury = new Treasury(store, _registry, _standings, _quotas, options, node, clock, log);
-        _jobs = new OpenJobs(store, _registry, _standings, _workers, node.Did, clock, log);
+        _jobs = new OpenJobs(store, _registry, _standings, _workers, options.Market, node.Did, clock, log);
         var desk = new JobDesk(
             store, _registry, _standings, _workers, _jobs, _treasury, options, node, clock, log);
         _reports = new Reports(store, _registry, _jobs, desk, node, clock);
@@ -343,9 +343,7 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
     {
         var present = await _presence.AnnounceAsync(
             _did, _workers.LocalPresence, _options.PresenceLimit, cancellationToken);
-        _workers.SetRemote(present.Workers
-            .Select(worker => _registry.Registration(worker.Registration))
-            .OfType<WorkerRegistration>());
+        _workers.SetRemote(present.Workers);
         if (_hearing.Reached())
         {
             Log.HeardAgain(_log, _jobs.HearAll());

@@ -54,6 +54,9 @@ public sealed class MarketOptions
     /// <summary>The highest price of a job whose document names none.</summary>
     public long DefaultMaxPrice { get; set; } = 100;
 
+    /// <summary>How many workers a busy market asks first for each worker that a job needs; 0: always all.</summary>
+    public int AskFirst { get; set; } = 2;
+
     /// <summary>How long bids are taken for a job whose document does not say.</summary>
     public TimeSpan DefaultBidWindow { get; set; } = TimeSpan.FromMilliseconds(250);
 }

@@ -13,12 +13,14 @@ namespace MeshLedger.Node;
 /// at again, and what workers are told of them.
 /// </summary>
 internal sealed class OpenJobs(
-    IEventStore store, Registry registry, Standings standings, WorkerLinks workers, Did node, TimeProvider clock, ILogger log)
+    IEventStore store, Registry registry, Standings standings, WorkerLinks workers, MarketOptions market, Did node,
+    TimeProvider clock, ILogger log)
 {
     private readonly ConcurrentDictionary<JobId, JobEntry> _open = new();
     private readonly ConcurrentDictionary<JobId, TaskCompletionSource<JobState>> _waiters = new();
     private readonly ConcurrentDictionary<JobId, byte> _ended = new();
     private long _learned;
+    private int _count;
 
     /// <summary>When which job is to be looked at again.</summary>
     public DueTimes Due { get; } = new(clock);
@@ -49,13 +51,48 @@ internal sealed class OpenJobs(
         {
             if (stream.IsJob(out var job))
             {
-                var entry = _open.GetOrAdd(job, id => new JobEntry(id, clock));
-                entry.Reset(await LoadStateAsync(job, cancellationToken));
-                Schedule(entry);
+                await RefreshAsync(EntryOf(job), cancellationToken);
             }
         }
 
         Log.Resumed(log, streams.Count);
+    }
+
+    /// <summary>Reads a job's state again, and does what the events that were missed would have brought about.</summary>
+    /// <returns>As it was read; null if there is no such job.</returns>
+    public async Task<JobState?> RefreshAsync(JobEntry entry, CancellationToken cancellationToken)
+    {
+        var state = await LoadStateAsync(entry.Id, cancellationToken);
+        if (state is null || !entry.Reset(state))
+        {
+            return state;
+        }
+
+        if (state.Attempt > 1)
+        {
+            Close(entry, state.Attempt - 1, []);
+        }
+
+        if (state.Status.IsTerminal() || state.CancelDigest is not null || state.Status == JobStatus.Retrying)
+        {
+            Close(entry, state.Attempt, []);
+        }
+        else if (state.Status.IsUnderWay())
+        {
+            Close(entry, state.Attempt, state.Runs.Select(run => run.Worker));
+        }
+
+        if (state.Status.IsTerminal())
+        {
+            Finish(entry, state);
+        }
+        else
+        {
+            Schedule(entry);
+            TellAll(entry, state);
+        }
+
+        return state;
     }
 
     /// <summary>The state of a job that has ended, once it has.</summary>
@@ -76,9 +113,7 @@ internal sealed class OpenJobs(
                     return state;
                 }
 
-                var entry = _open.GetOrAdd(job, id => new JobEntry(id, clock));
-                entry.Reset(state);
-                Schedule(entry);
+                await RefreshAsync(EntryOf(job), cancellationToken);
                 continue;
             }
 
@@ -128,10 +163,23 @@ internal sealed class OpenJobs(
 
     public void Finish(JobEntry entry, JobState state)
     {
-        _open.TryRemove(new KeyValuePair<JobId, JobEntry>(entry.Id, entry));
+        if (_open.TryRemove(new KeyValuePair<JobId, JobEntry>(entry.Id, entry)))
+        {
+            Interlocked.Decrement(ref _count);
+        }
+
         if (_waiters.TryRemove(entry.Id, out var waiter))
         {
             waiter.TrySetResult(state);
+        }
+    }
+
+    /// <summary>Offers a job to those whom a busy market did not ask first.</summary>
+    public void OpenToAll(JobEntry entry, JobState state)
+    {
+        if (entry.OpenToAll())
+        {
+            TellAll(entry, state);
         }
     }
 
@@ -171,11 +219,35 @@ internal sealed class OpenJobs(
                 });
             }
         }
-        else if (state.Status == JobStatus.BiddingOpen && !state.Bids.ContainsKey(worker)
-            && workers.CouldRun(link.Registration, state))
+        else if (state.Status == JobStatus.BiddingOpen && !state.Bids.ContainsKey(worker))
         {
-            link.Notices.Writer.TryWrite(new WorkerNotice.Offered(
-                entry.Id, state.Attempt, state.SubmissionDigest, state.Submission, state.SubmittedAt));
+            var isFirst = entry.First?.Contains(worker) ?? true;
+            if ((isFirst || entry.IsForAll) && workers.CouldRun(link.Registration, state))
+            {
+                link.Notices.Writer.TryWrite(new WorkerNotice.Offered(
+                    entry.Id, state.Attempt, state.SubmissionDigest, state.Submission, state.SubmittedAt)
+                {
+                    AskedLater = !isFirst,
+                });
+            }
+        }
+    }
+
+    private JobEntry EntryOf(JobId job)
+    {
+        while (true)
+        {
+            if (_open.TryGetValue(job, out var known))
+            {
+                return known;
+            }
+
+            var entry = new JobEntry(job, clock);
+            if (_open.TryAdd(job, entry))
+            {
+                Interlocked.Increment(ref _count);
+                return entry;
+            }
         }
     }
 
@@ -211,7 +283,13 @@ internal sealed class OpenJobs(
         }
         else if (state.Status == JobStatus.BiddingOpen)
         {
-            Due.In(entry.Id, TimeSpan.FromMilliseconds(state.Submission.Terms.BidWindowMs));
+            var window = TimeSpan.FromMilliseconds(state.Submission.Terms.BidWindowMs);
+            if (!entry.IsForAll && window > Turns.Length)
+            {
+                Due.In(entry.Id, Turns.Length);
+            }
+
+            Due.In(entry.Id, window);
         }
         else if (state.Status == JobStatus.Retrying)
         {
@@ -270,7 +348,7 @@ internal sealed class OpenJobs(
                 return;
             }
 
-            entry = _open.GetOrAdd(job, id => new JobEntry(id, clock));
+            entry = EntryOf(job);
         }
 
         switch (entry.Advance(recorded, registry, out var before, out var state))
@@ -299,6 +377,7 @@ internal sealed class OpenJobs(
         switch (body)
         {
             case JobEvent.BiddingOpened:
+                entry.First = Turns.Of(state, workers, Volatile.Read(ref _count), market.AskFirst);
                 TellAll(entry, state);
                 Schedule(entry);
                 break;

@@ -25,8 +25,7 @@ internal sealed class Reports(
                 var before = entry.State;
                 if (before is null)
                 {
-                    before = await jobs.LoadStateAsync(job, cancellationToken);
-                    entry.Reset(before);
+                    before = await jobs.RefreshAsync(entry, cancellationToken);
                 }
 
                 if (await TryReportAsync(entry, before, events, cancellationToken) is { } answers)
@@ -88,9 +87,10 @@ internal sealed class Reports(
 
         var draft = JobDesk.NewDraft(entry.Id, before!);
         accepted.ForEach(draft.Add);
-        if (state.Status == JobStatus.BiddingOpen && desk.IsMine(state) && desk.AllAnswered(entry, state) && !desk.IsTooLate(state))
+        if (state.Status == JobStatus.BiddingOpen && desk.IsMine(state) && !desk.IsTooLate(state)
+            && desk.WhyClose(entry, state) is { } reason)
         {
-            draft.Add(node, desk.CloseBidding(entry, state, "all_answered"), StreamId.OfJob(entry.Id));
+            draft.Add(node, desk.CloseBidding(entry, state, reason), StreamId.OfJob(entry.Id));
         }
 
         return await desk.AppendAsync(draft, cancellationToken) ? answers : null;

@@ -312,6 +312,25 @@ internal sealed class Treasury : IAsyncDisposable
         }
     }
 
+    /// <summary>True if a job's escrow is gone because another node has ended the job meanwhile.</summary>
+    /// <param name="amount">What is to go out of escrow.</param>
+    /// <exception cref="StaleAccountException">The account must be read again before that can be said.</exception>
+    internal async Task<bool> HasBeenSettledAsync(
+        JobId job, JobState before, long amount, Dictionary<Did, AccountState> accounts)
+    {
+        if (!accounts.TryGetValue(before.Submitter, out var payer) || payer.Escrow.GetValueOrDefault(job) >= amount)
+        {
+            return false;
+        }
+
+        if (!_fresh.Contains(before.Submitter))
+        {
+            throw new StaleAccountException(before.Submitter);
+        }
+
+        return (await Store.LoadAsync(StreamId.OfJob(job), Stopping)).Count > before.Version;
+    }
+
     /// <summary>What a settlement moves: no version is expected, for the job's own version is.</summary>
     internal void Settle(Did owner, AccountEvent body, Digest end, Draft draft, Dictionary<Did, AccountState> accounts)
     {

@@ -174,6 +174,13 @@ internal sealed class EndItem(JobId job, JobState before, IReadOnlyList<SignedEv
             JobEvent.Cancelled cancelled => (cancelled.Outcomes, cancelled.Refunded),
             var other => throw new InvalidOperationException($"{other} does not end a job."),
         };
+        if (await treasury.HasBeenSettledAsync(Job, before, refunded + outcomes.Sum(outcome => outcome.Paid), accounts))
+        {
+            // Another node has ended the job meanwhile.
+            Answer.TrySetResult(null);
+            return false;
+        }
+
         var economy = treasury.Options.Economy;
         foreach (var outcome in outcomes.Where(outcome => outcome.Paid > 0))
         {

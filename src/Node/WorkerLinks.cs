@@ -18,26 +18,42 @@ internal sealed class WorkerLink(WorkerRegistration registration)
 }
 
 /// <summary>The workers that are alive: those that listen here, and those that other nodes say listen to them.</summary>
-internal sealed class WorkerLinks(Registry registry, Standings standings)
+internal sealed class WorkerLinks(Registry registry, Standings standings, Did node)
 {
     private readonly ConcurrentDictionary<Did, WorkerLink> _local = new();
-    private volatile IReadOnlyList<WorkerRegistration> _remote = [];
+    private volatile IReadOnlyDictionary<Did, (WorkerRegistration Registration, Did Node)> _remote =
+        new Dictionary<Did, (WorkerRegistration, Did)>();
 
     public IEnumerable<WorkerLink> Local => _local.Values;
 
     /// <summary>The registrations of all live workers, here and elsewhere.</summary>
-    public IEnumerable<WorkerRegistration> Live => _local.Values.Select(link => link.Registration).Concat(_remote);
+    public IEnumerable<WorkerRegistration> Live => _local.Values.Select(link => link.Registration)
+        .Concat(_remote.Values.Select(remote => remote.Registration));
 
     public IReadOnlyCollection<WorkerPresence> LocalPresence => [.. _local.Values.Select(link =>
-        new WorkerPresence(link.Registration.Worker, link.Registration.Digest))];
+        new WorkerPresence(link.Registration.Worker, link.Registration.Digest, node))];
 
     public void Add(WorkerLink link) => _local[link.Registration.Worker] = link;
 
     public void Remove(WorkerLink link) =>
         _local.TryRemove(new KeyValuePair<Did, WorkerLink>(link.Registration.Worker, link));
 
-    public void SetRemote(IEnumerable<WorkerRegistration> remote) =>
-        _remote = [.. remote.Where(registration => !_local.ContainsKey(registration.Worker))];
+    public void SetRemote(IEnumerable<WorkerPresence> present)
+    {
+        var remote = new Dictionary<Did, (WorkerRegistration, Did)>();
+        foreach (var worker in present)
+        {
+            if (!_local.ContainsKey(worker.Worker) && registry.Registration(worker.Registration) is { } registration)
+            {
+                remote[registration.Worker] = (registration, worker.Node);
+            }
+        }
+
+        _remote = remote;
+    }
+
+    /// <summary>The node that a live worker listens to.</summary>
+    public Did NodeOf(Did worker) => _remote.TryGetValue(worker, out var remote) ? remote.Node : node;
 
     /// <summary>True if a worker could run a job with all of its resources free.</summary>
     public bool CouldRun(WorkerRegistration registration, JobState state) =>

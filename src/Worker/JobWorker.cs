@@ -41,6 +41,7 @@ public sealed class JobWorker
     private readonly Dictionary<(JobId Job, int Attempt), long> _bids = [];
     private readonly Dictionary<(JobId Job, int Attempt), Work> _works = [];
     private readonly List<Work> _queue = [];
+    private readonly List<Task> _slots = [];
     private int _running;
 
     public JobWorker(
@@ -90,7 +91,7 @@ public sealed class JobWorker
         Task[] running;
         lock (_lock)
         {
-            running = [.. _works.Values.Select(work => work.Running)];
+            running = [.. _slots];
         }
 
         await Task.WhenAll(running);
@@ -167,21 +168,19 @@ public sealed class JobWorker
     /// <summary>Starts what may start, and bids on what there is room for. Under the lock.</summary>
     private void Pump(Digest registration, CancellationToken stopping)
     {
-        for (var i = 0; i < _queue.Count && _running < _options.MaxConcurrentJobs;)
+        while (NextStartable() is { } work)
         {
-            var work = _queue[i];
-            var operation = work.Assigned.Submission.Operation;
-            if (!_capacity.Holds(work.Key) && !_capacity.TryReserve(work.Key, work.Needs, operation))
-            {
-                i++;
-                continue;
-            }
-
-            _queue.RemoveAt(i);
             _running++;
-            work.Running = Task.Run(() => RunAsync(work, registration, stopping), CancellationToken.None);
+            _slots.RemoveAll(slot => slot.IsCompleted);
+            _slots.Add(Task.Run(() => RunSlotAsync(work, registration, stopping), CancellationToken.None));
         }
 
+        BidOnFitting(registration);
+    }
+
+    /// <summary>Under the lock.</summary>
+    private void BidOnFitting(Digest registration)
+    {
         List<WaitingOffer>? fitting = null;
         var passed = 0;
         foreach (var waiting in _offers.InOrder)
@@ -241,39 +240,79 @@ public sealed class JobWorker
                 : declared;
     }
 
-    private async Task RunAsync(Work work, Digest registration, CancellationToken stopping)
+    /// <summary>What may start now, taken out of the queue; null if nothing may. Under the lock.</summary>
+    private Work? NextStartable()
     {
-        var assigned = work.Assigned;
-        var since = _clock.GetTimestamp();
-        Task? handingIn = null;
-        try
+        for (var i = 0; i < _queue.Count && _running < _options.MaxConcurrentJobs; i++)
         {
-            Log.AttemptStarted(_log, assigned.JobId.ToString(), assigned.Attempt);
-            handingIn = await _runner.RunAsync(
-                assigned, _handlers.GetValueOrDefault(assigned.Submission.Operation), work.Closed, stopping);
+            var work = _queue[i];
+            if (_capacity.Holds(work.Key)
+                || _capacity.TryReserve(work.Key, work.Needs, work.Assigned.Submission.Operation))
+            {
+                _queue.RemoveAt(i);
+                return work;
+            }
         }
-        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+
+        return null;
+    }
+
+    /// <summary>Runs an attempt, and then whatever is next in the queue: short jobs follow each other without a gap.
+    /// </summary>
+    private async Task RunSlotAsync(Work first, Digest registration, CancellationToken stopping)
+    {
+        for (Work? work = first; work is not null;)
         {
-            // What was under way has no receipt, so the next start runs it.
-        }
-        finally
-        {
+            var (ended, since) = (work, _clock.GetTimestamp());
+            var handingIn = await RunAsync(work.Assigned, work.Closed, stopping);
             lock (_lock)
             {
-                _running--;
                 work.IsDone = true;
                 _capacity.Release(work.Key);
-                _capacity.Took(assigned.Submission.Operation, since);
+                _capacity.Took(work.Assigned.Submission.Operation, since);
+                _running--;
+                work = stopping.IsCancellationRequested ? null : NextStartable();
+                if (work is not null)
+                {
+                    _running++;
+                }
+
                 if (!stopping.IsCancellationRequested)
                 {
                     Pump(registration, stopping);
                 }
             }
+
+            _ = ForgetAsync(ended, handingIn);
+        }
+    }
+
+    /// <summary>Never fails. The inner task ends when the receipt has arrived, or there is none.</summary>
+    private async Task<Task> RunAsync(WorkerNotice.Assigned assigned, CancellationToken closed, CancellationToken stopping)
+    {
+        try
+        {
+            Log.AttemptStarted(_log, assigned.JobId.ToString(), assigned.Attempt);
+            return await _runner.RunAsync(
+                assigned, _handlers.GetValueOrDefault(assigned.Submission.Operation), closed, stopping);
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            // What was under way has no receipt, so the next start runs it.
+        }
+        catch (Exception exception)
+        {
+            // Its lease is not renewed any more: another attempt follows.
+            Log.AttemptFailed(_log, exception, assigned.JobId.ToString(), assigned.Attempt);
         }
 
-        // Until the ledger has the receipt, a second notice of the assignment must not run it again.
-        await (handingIn ?? Task.CompletedTask).ContinueWith(
-            _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Until the ledger has the receipt, a second notice of the assignment must not run it again.</summary>
+    private async Task ForgetAsync(Work work, Task handingIn)
+    {
+        await handingIn.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         lock (_lock)
         {
             _works.Remove(work.Key);
@@ -327,8 +366,6 @@ public sealed class JobWorker
         public (JobId Job, int Attempt) Key => (assigned.JobId, assigned.Attempt);
 
         public HandlerNeeds Needs => needs;
-
-        public Task Running { get; set; } = Task.CompletedTask;
 
         public bool IsDone { get; set; }
 

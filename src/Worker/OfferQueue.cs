@@ -8,7 +8,8 @@ namespace MeshLedger.Worker;
 /// The offers that a worker has not bid on, in the order in which it will. A job's turn is its submission's time, put
 /// forward by <see cref="Aging"/> for each step of priority: of two that wait, the higher priority goes first, unless the
 /// lower one has waited longer by as much. So nothing waits for ever, however many important jobs come. The order of two
-/// jobs never changes, so no clock is asked. Not safe for concurrent use.
+/// jobs never changes, so no clock is asked. An offer for which others were asked first stands one step of priority lower.
+/// Not safe for concurrent use.
 /// </summary>
 public sealed class OfferQueue
 {
@@ -30,7 +31,7 @@ public sealed class OfferQueue
     public void Add(WorkerNotice.Offered offer, HandlerNeeds needs, long since)
     {
         Remove(offer.JobId);
-        var turn = offer.SubmittedAt - (offer.Submission.Terms.Priority * Aging);
+        var turn = offer.SubmittedAt - ((offer.Submission.Terms.Priority - (offer.AskedLater ? 1 : 0)) * Aging);
         var entry = new Entry(turn, offer.JobId, new WaitingOffer(offer, needs, since));
         _order.Add(entry);
         _entries.Add(offer.JobId, entry);

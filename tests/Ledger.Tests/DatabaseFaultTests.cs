@@ -58,7 +58,7 @@ public sealed class DatabaseFaultTests : IDisposable
         await using var server = await StartAsync(_data);
         await using var source = await MigratedAsync(server);
         var load = new AppendLoad(jobs: 5);
-        await using var others = NpgsqlDataSource.Create(
+        await using var others = LedgerDatabase.Open(
             new NpgsqlConnectionStringBuilder(server.ConnectionString) { MaxPoolSize = 500 }.ConnectionString);
         var taken = new List<NpgsqlConnection>();
 
@@ -154,14 +154,14 @@ public sealed class DatabaseFaultTests : IDisposable
 
     private static async Task<NpgsqlDataSource> MigratedAsync(PrivatePostgres server)
     {
-        var source = NpgsqlDataSource.Create(server.ConnectionString);
+        var source = LedgerDatabase.Open(server.ConnectionString);
         await Migrations.ApplyAsync(source, NullLogger.Instance, CancellationToken.None);
         return source;
     }
 
     private static async Task UntilItBreaksAsync(PrivatePostgres server, string sql)
     {
-        await using var source = NpgsqlDataSource.Create(server.ConnectionString);
+        await using var source = LedgerDatabase.Open(server.ConnectionString);
         try
         {
             while (true)

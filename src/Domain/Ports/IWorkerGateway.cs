@@ -39,7 +39,11 @@ public abstract record WorkerNotice
     /// <param name="SubmittedAt">By the submitting node's clock; jobs of one priority go by it.</param>
     public sealed record Offered(
         JobId JobId, int Attempt, Digest SubmissionDigest, JobEvent.Submitted Submission, DateTimeOffset SubmittedAt)
-        : WorkerNotice;
+        : WorkerNotice
+    {
+        /// <summary>Others were asked before: it is for those that have nothing better to do.</summary>
+        public bool AskedLater { get; init; }
+    }
 
     /// <summary>An attempt is no concern of this worker's any more: somebody else runs it, or it has ended, or the job
     /// has, be it by cancelling. What runs of it is to be stopped.</summary>

@@ -109,10 +109,6 @@ public sealed class PrivatePostgres : IAsyncDisposable
         Host = directory,
         Username = DatabaseUser,
         Database = "postgres",
-        MaxPoolSize = 40,
-        MaxAutoPrepare = 100,
-        AutoPrepareMinUsages = 2,
-        NoResetOnClose = true,
         IncludeErrorDetail = true,
     }.ConnectionString;
 

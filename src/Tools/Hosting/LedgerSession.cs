@@ -163,7 +163,7 @@ internal sealed class LedgerSession : IAsyncDisposable
     {
         try
         {
-            return NpgsqlDataSource.Create(connection);
+            return LedgerDatabase.Open(connection);
         }
         catch (ArgumentException exception)
         {

@@ -70,6 +70,7 @@ internal sealed record NodeConfig
                 ["submitter_may_bid"] = market.SubmitterMayBid,
                 ["default_max_price"] = market.DefaultMaxPrice,
                 ["default_bid_window_ms"] = (long)market.DefaultBidWindow.TotalMilliseconds,
+                ["ask_first"] = market.AskFirst,
             },
             ["economy"] = new JsonObject
             {
@@ -135,6 +136,7 @@ internal sealed record NodeConfig
             SubmitterMayBid = market.Flag("submitter_may_bid", defaults.SubmitterMayBid),
             DefaultMaxPrice = market.Integer("default_max_price", defaults.DefaultMaxPrice, 1, MaxPrice),
             DefaultBidWindow = Milliseconds(market, "default_bid_window_ms", defaults.DefaultBidWindow, 600_000),
+            AskFirst = (int)market.Integer("ask_first", defaults.AskFirst, 0, 1000),
         };
         market.End();
         return options;

@@ -14,7 +14,6 @@ using MeshLedger.Worker;
 using MeshLedger.Worker.Handlers;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
-using Npgsql;
 
 namespace MeshLedger.Tools.Hosting;
 
@@ -70,7 +69,7 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
                 data.Root, ServerPatience, logs.CreateLogger<PrivatePostgres>(), CancellationToken.None)
             : null;
         stop.ThrowIfCancellationRequested();
-        await using var database = NpgsqlDataSource.Create(options.Postgres ?? server!.ConnectionString);
+        await using var database = LedgerDatabase.Open(options.Postgres ?? server!.ConnectionString);
         await Migrations.ApplyAsync(database, logs.CreateLogger(typeof(Migrations).FullName!), stop);
         await using var store = new PostgresEventStore(database, clock, logs.CreateLogger<PostgresEventStore>());
         var keys = new NodeKeys(
