@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Ports;
@@ -17,6 +18,7 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly RecentEvents _recent = new();
+    private readonly SemaphoreSlim _reading = new(1);
     private readonly BatchVerifier _verifier;
     private readonly Sequencer _sequencer;
     private readonly CancellationTokenSource _stopping = new();
@@ -159,15 +161,16 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
         long position, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var delay = TimeSpan.FromMilliseconds(50);
+        var look = true;
         while (!cancellationToken.IsCancellationRequested)
         {
             var changed = _recent.Changed;
-            var batch = _recent.After(position);
-            if (batch is null)
+            var batch = _recent.After(position, FollowBatch);
+            if (batch is null && (look || _recent.Head > position))
             {
                 try
                 {
-                    batch = await ReadAfterAsync(position, FollowBatch, row => row.ToVerifiedEvent(_verifier), cancellationToken);
+                    batch = await ReadHoleAsync(position, cancellationToken);
                     delay = TimeSpan.FromMilliseconds(50);
                 }
                 catch (Exception exception) when (exception is NpgsqlException or IOException or TimeoutException)
@@ -179,7 +182,7 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
                 }
             }
 
-            if (batch.Count > 0)
+            if (batch is { Count: > 0 })
             {
                 position = batch[^1].Position;
                 yield return batch;
@@ -187,14 +190,17 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
             }
 
             // A notification is a hint that may get lost; looking again now and then is what is relied on.
-            await Task.WhenAny(changed, Task.Delay(LookAgain, _clock, cancellationToken));
+            await changed.WaitAsync(LookAgain, _clock, cancellationToken)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+            look = !changed.IsCompleted;
         }
     }
 
     /// <inheritdoc/>
-    public Task<IReadOnlyList<RecordedEvent>> ReadAfterAsync(
+    public async Task<IReadOnlyList<RecordedEvent>> ReadAfterAsync(
         long position, int count, CancellationToken cancellationToken) =>
-        ReadAfterAsync(position, count, row => row.ToStoredEvent(), cancellationToken);
+        _recent.After(position, count)
+            ?? await ReadAfterAsync(position, count, row => row.ToStoredEvent(), cancellationToken);
 
     public async ValueTask DisposeAsync()
     {
@@ -207,6 +213,32 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
         await _sequencer.DisposeAsync();
         await _listening;
         _stopping.Dispose();
+    }
+
+    /// <summary>What the log holds after <paramref name="position"/> and memory does not. One reads for all who follow.
+    /// </summary>
+    private async Task<IReadOnlyList<RecordedEvent>> ReadHoleAsync(long position, CancellationToken cancellationToken)
+    {
+        await _reading.WaitAsync(cancellationToken);
+        try
+        {
+            if (_recent.After(position, FollowBatch) is { } held)
+            {
+                return held;
+            }
+
+            var read = await ReadAfterAsync(
+                position,
+                (int)(_recent.EndOfHole(position, FollowBatch) - position - 1),
+                row => row.ToVerifiedEvent(_verifier),
+                cancellationToken);
+            _recent.Keep(read);
+            return read;
+        }
+        finally
+        {
+            _reading.Release();
+        }
     }
 
     private async Task<IReadOnlyList<RecordedEvent>> ReadAfterAsync(
@@ -232,7 +264,8 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
         {
-            events.Add(EventRow.Read(reader).ToVerifiedEvent(_verifier));
+            // What was verified before need not be again.
+            events.Add(_recent.Find(reader.GetInt64(0)) ?? EventRow.Read(reader).ToVerifiedEvent(_verifier));
         }
 
         return events;
@@ -276,7 +309,8 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
             try
             {
                 await using var connection = await _database.OpenConnectionAsync(_stopping.Token);
-                connection.Notification += (_, _) => _recent.Wake();
+                connection.Notification += (_, told) => _recent.Wake(
+                    long.TryParse(told.Payload, NumberStyles.None, CultureInfo.InvariantCulture, out var head) ? head : 0);
                 await using (var command = new NpgsqlCommand("LISTEN ml_appended", connection))
                 {
                     await command.ExecuteNonQueryAsync(_stopping.Token);

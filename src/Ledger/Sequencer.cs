@@ -334,7 +334,7 @@ internal sealed class Sequencer : IAsyncDisposable
             _versions.Clear();
         }
 
-        _recent.Add(recorded);
+        _recent.Append(recorded);
         var at = 0;
         foreach (var pending in plan.Pending)
         {

@@ -102,13 +102,16 @@ internal sealed class ProjectionRunner(IProjection projection, IEventStore store
     }
 
     /// <summary>Applies events that follow the position at which this runner stands.</summary>
-    public async Task FollowAsync(IReadOnlyList<RecordedEvent> events, CancellationToken cancellationToken)
+    /// <returns>False if the projection is not there any more: another process moved it.</returns>
+    public async Task<bool> FollowAsync(IReadOnlyList<RecordedEvent> events, CancellationToken cancellationToken)
     {
-        if (_position != events[0].Position - 1 || !await ApplyAsync(events, cancellationToken))
+        if (_position == events[0].Position - 1 && await ApplyAsync(events, cancellationToken))
         {
-            _position = -1;
-            await CatchUpAsync(progress: null, cancellationToken);
+            return true;
         }
+
+        _position = -1;
+        return false;
     }
 
     private async Task<IReadOnlyList<RecordedEvent>> ReadAsync(long position, CancellationToken cancellationToken)

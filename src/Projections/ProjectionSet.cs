@@ -22,6 +22,9 @@ public sealed class ProjectionSet(
 
     private const int MaxGathered = 5000;
 
+    /// <summary>A projection that has not moved for so long, and should have, is nobody's.</summary>
+    private static readonly TimeSpan StandBy = TimeSpan.FromSeconds(2);
+
     private readonly ProjectionRunner[] _runners = [.. Table.Select(make => new ProjectionRunner(make(), store, database))];
 
     /// <summary>The names: <c>job_status</c>, <c>worker_reputation</c>, <c>accounts</c>.</summary>
@@ -86,6 +89,7 @@ public sealed class ProjectionSet(
     private async Task RunAsync(ProjectionRunner runner, CancellationToken stopping)
     {
         var delay = TimeSpan.FromMilliseconds(100);
+        var overtaken = 0L;
         while (!stopping.IsCancellationRequested)
         {
             try
@@ -94,6 +98,14 @@ public sealed class ProjectionSet(
                 await runner.CatchUpAsync(progress: null, stopping);
                 delay = TimeSpan.FromMilliseconds(100);
                 await FollowAsync(runner, stopping);
+
+                // Once may have been a command that wanted to read; twice is a node that does what this one does.
+                if (overtaken != 0 && clock.GetElapsedTime(overtaken) < StandBy)
+                {
+                    await StandByAsync(runner, stopping);
+                }
+
+                overtaken = clock.GetTimestamp();
             }
             catch (OperationCanceledException) when (stopping.IsCancellationRequested)
             {
@@ -110,6 +122,23 @@ public sealed class ProjectionSet(
         }
     }
 
+    /// <summary>Waits while another process keeps a projection up: two that do it hinder each other.</summary>
+    private async Task StandByAsync(ProjectionRunner runner, CancellationToken stopping)
+    {
+        for (var before = -1L; ;)
+        {
+            var position = await runner.PositionAsync(stopping);
+            if (position == before && position < await store.HeadAsync(stopping))
+            {
+                return;
+            }
+
+            before = position;
+            await Task.Delay(StandBy, clock, stopping);
+        }
+    }
+
+    /// <summary>Until another process moves the projection.</summary>
     private async Task FollowAsync(ProjectionRunner runner, CancellationToken stopping)
     {
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(stopping);
@@ -126,7 +155,11 @@ public sealed class ProjectionSet(
                     gathered.AddRange(batch);
                 }
 
-                await runner.FollowAsync(gathered, stopping);
+                if (!await runner.FollowAsync(gathered, stopping))
+                {
+                    return;
+                }
+
                 gathered.Clear();
             }
         }
