@@ -64,24 +64,31 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<RecordedEvent>> LoadAsync(StreamId stream, CancellationToken cancellationToken) =>
-        PatientlyAsync(() => LoadOnceAsync(stream, cancellationToken), cancellationToken);
+        LoadTailAsync(stream, 0, cancellationToken);
 
-    private async Task<IReadOnlyList<RecordedEvent>> LoadOnceAsync(StreamId stream, CancellationToken cancellationToken)
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<RecordedEvent>> LoadTailAsync(
+        StreamId stream, long version, CancellationToken cancellationToken) =>
+        PatientlyAsync(() => LoadOnceAsync(stream, version, cancellationToken), cancellationToken);
+
+    private async Task<IReadOnlyList<RecordedEvent>> LoadOnceAsync(
+        StreamId stream, long after, CancellationToken cancellationToken)
     {
         await using var command = _database.CreateCommand(
-            $"SELECT {EventRow.Columns} FROM mt_events e WHERE e.stream_id = $1 ORDER BY e.version");
+            $"SELECT {EventRow.Columns} FROM mt_events e WHERE e.stream_id = $1 AND e.version > $2 ORDER BY e.version");
         command.Parameters.Add(new NpgsqlParameter<string>
         {
             TypedValue = stream.ToString(),
             NpgsqlDbType = NpgsqlDbType.Varchar,
         });
+        command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = after });
         var events = await ReadVerifiedAsync(command, cancellationToken);
         for (var i = 0; i < events.Count; i++)
         {
-            if (events[i].Version != i + 1)
+            if (events[i].Version != after + i + 1)
             {
                 throw new InvalidHistoryException(
-                    $"Stream {stream} has no version {i + 1}: found {events[i].Version}. Run: meshledger audit");
+                    $"Stream {stream} has no version {after + i + 1}: found {events[i].Version}. Run: meshledger audit");
             }
         }
 

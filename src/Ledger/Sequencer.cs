@@ -131,7 +131,6 @@ internal sealed class Sequencer : IAsyncDisposable
         {
             try
             {
-                await LearnVersionsAsync(group);
                 var plan = Plan(group);
                 if (plan.Pending.Count == 0)
                 {
@@ -199,38 +198,6 @@ internal sealed class Sequencer : IAsyncDisposable
         }
     }
 
-    /// <summary>Streams that nobody expects at a version, and that this process does not know, are looked up first.
-    /// </summary>
-    private async Task LearnVersionsAsync(List<PendingAppend> group)
-    {
-        List<string>? unknown = null;
-        foreach (var pending in group)
-        {
-            foreach (var signed in pending.Request.Events)
-            {
-                var stream = signed.Statement.Stream;
-                if (!_versions.ContainsKey(stream) && !pending.Request.Expected.ContainsKey(stream))
-                {
-                    (unknown ??= []).Add(stream.ToString());
-                }
-            }
-        }
-
-        if (unknown is null)
-        {
-            return;
-        }
-
-        await using var command = _database.CreateCommand(
-            "SELECT s.id, coalesce(m.version, 0) FROM unnest($1) AS s (id) LEFT JOIN mt_streams m ON m.id = s.id");
-        command.Parameters.Add(Array(unknown.Distinct().ToArray(), NpgsqlDbType.Text));
-        await using var reader = await command.ExecuteReaderAsync(_stopping.Token);
-        while (await reader.ReadAsync(_stopping.Token))
-        {
-            _versions[StreamId.Parse(reader.GetString(0))] = reader.GetInt64(1);
-        }
-    }
-
     /// <summary>Gives each request's events their versions, in order; leaves out and answers those in conflict with
     /// what is known, once the database has said so.</summary>
     private GroupPlan Plan(List<PendingAppend> group)
@@ -246,10 +213,11 @@ internal sealed class Sequencer : IAsyncDisposable
             StreamId? wrong = null;
             foreach (var (stream, expected) in pending.Request.Expected)
             {
-                if (plan.VersionOf(stream, _versions, expected) != expected)
-                {
-                    wrong = stream;
-                }
+                // Where a stream may stand further on, only the database can say whether it stands right.
+                var isWrong = pending.Request.Tolerant.Contains(stream) && !plan.Touched(stream)
+                    ? pending.Refused.Contains(stream)
+                    : plan.VersionOf(stream, _versions, expected) != expected;
+                wrong = isWrong ? stream : wrong;
             }
 
             if (wrong is { } conflict)
@@ -263,13 +231,13 @@ internal sealed class Sequencer : IAsyncDisposable
                     // What this process remembers may be old, or the append may have been made before: ask.
                     pending.Confirmed = true;
                     _versions.Remove(conflict);
-                    plan.Add(pending, _versions);
+                    plan.Add(pending);
                 }
 
                 continue;
             }
 
-            plan.Add(pending, _versions);
+            plan.Add(pending);
         }
 
         return plan;
@@ -287,10 +255,12 @@ internal sealed class Sequencer : IAsyncDisposable
         var now = _clock.GetUtcNow().ToMicroseconds();
         await using var connection = await _database.OpenConnectionAsync(_stopping.Token);
         await using var command = new NpgsqlCommand(
-            "SELECT outcome, detail, number FROM ml_append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14)", connection);
+            "SELECT outcome, detail, number FROM ml_append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17)",
+            connection);
         plan.Fill(command.Parameters, now);
         long? first = null;
         var duplicates = new Dictionary<Guid, long>();
+        var refused = new HashSet<StreamId>();
         _watch.Begin(connection.ProcessID);
         try
         {
@@ -302,8 +272,13 @@ internal sealed class Sequencer : IAsyncDisposable
                     case "appended":
                         first = reader.GetInt64(2);
                         break;
+                    case "base":
+                        plan.Correct(StreamId.Parse(reader.GetString(1)), reader.GetInt64(2));
+                        break;
                     case "version":
-                        _versions[StreamId.Parse(reader.GetString(1))] = reader.GetInt64(2);
+                        var stream = StreamId.Parse(reader.GetString(1));
+                        _versions[stream] = reader.GetInt64(2);
+                        refused.Add(stream);
                         break;
                     default:
                         duplicates[Guid.Parse(reader.GetString(1))] = reader.GetInt64(2);
@@ -321,6 +296,7 @@ internal sealed class Sequencer : IAsyncDisposable
             foreach (var pending in plan.Pending)
             {
                 pending.Confirmed = true;
+                pending.Refused.UnionWith(pending.Request.Expected.Keys.Where(refused.Contains));
             }
 
             await RepeatedAppends.AnswerAsync(_database, plan, duplicates, _stopping.Token);

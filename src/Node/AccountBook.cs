@@ -22,20 +22,21 @@ internal sealed class AccountBook
         }
     }
 
+    /// <summary>True if later events of the account are known than those that its state is made of.</summary>
+    public bool HasGap(Did owner)
+    {
+        lock (_lock)
+        {
+            return _entries.GetValueOrDefault(owner)?.Later.Count > 0;
+        }
+    }
+
     /// <summary>An account as it was read.</summary>
     public void Put(Did owner, AccountState state)
     {
         lock (_lock)
         {
             _entries[owner] = new Entry { State = state };
-        }
-    }
-
-    public void Forget(Did owner)
-    {
-        lock (_lock)
-        {
-            _entries.Remove(owner);
         }
     }
 

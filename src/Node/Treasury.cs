@@ -20,11 +20,9 @@ namespace MeshLedger.Node;
 internal sealed class Treasury : IAsyncDisposable
 {
     private const int MaxRound = 128;
-    private const int MaxPatience = 50;
 
     private readonly ILogger _log;
     private readonly AccountBook _accounts = new();
-    private int _conflicts;
 
     /// <summary>The accounts that this round read from the ledger; others may have been written by other nodes since.
     /// </summary>
@@ -199,7 +197,7 @@ internal sealed class Treasury : IAsyncDisposable
             }
             catch (StaleAccountException exception)
             {
-                _accounts.Forget(exception.Owner);
+                await CatchUpAsync(exception.Owner);
                 return false;
             }
         }
@@ -212,7 +210,6 @@ internal sealed class Treasury : IAsyncDisposable
         switch (await Store.AppendAsync(draft.Sign(), _stopping.Token))
         {
             case AppendOutcome.Appended appended:
-                _conflicts = 0;
                 foreach (var recorded in appended.Events)
                 {
                     _accounts.Take(recorded);
@@ -240,13 +237,8 @@ internal sealed class Treasury : IAsyncDisposable
     {
         if (conflict.Stream.IsAccount(out var owner))
         {
-            // Another node settled a job of this account; following the log brings it in a moment.
-            if (++_conflicts % MaxPatience == 0)
-            {
-                _accounts.Forget(owner);
-            }
-
-            await Task.Delay(TimeSpan.FromMilliseconds(2), Clock, _stopping.Token);
+            // Another node wrote this account.
+            await CatchUpAsync(owner);
             return;
         }
 
@@ -298,6 +290,11 @@ internal sealed class Treasury : IAsyncDisposable
         {
             Move(owner, grown, null, draft, accounts);
         }
+        else
+        {
+            // What is held is there all the more after a refund.
+            draft.Tolerate(StreamId.OfAccount(owner));
+        }
 
         return accounts[owner];
     }
@@ -348,7 +345,7 @@ internal sealed class Treasury : IAsyncDisposable
     {
         if (_accounts.Find(owner) is { } known)
         {
-            return known;
+            return _accounts.HasGap(owner) ? await CatchUpAsync(owner) : known;
         }
 
         var state = AccountState.None;
@@ -366,6 +363,22 @@ internal sealed class Treasury : IAsyncDisposable
         _accounts.Put(owner, state);
         _fresh.Add(owner);
         return state;
+    }
+
+    /// <summary>Reads what came since an account was last seen.</summary>
+    private async Task<AccountState> CatchUpAsync(Did owner)
+    {
+        if (_accounts.Find(owner) is { } known)
+        {
+            foreach (var recorded in await Store.LoadTailAsync(StreamId.OfAccount(owner), known.Version, _stopping.Token))
+            {
+                _accounts.Take(recorded);
+            }
+
+            _fresh.Add(owner);
+        }
+
+        return await StateAsync(owner);
     }
 
     /// <exception cref="StaleAccountException">The account must be read again before it is refused anything.</exception>

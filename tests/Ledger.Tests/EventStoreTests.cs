@@ -1,6 +1,7 @@
 using MeshLedger.Crypto;
 using MeshLedger.Domain.Accounts;
 using MeshLedger.Domain.Events;
+using MeshLedger.Domain.Jobs;
 using MeshLedger.Domain.Ports;
 using MeshLedger.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -167,8 +168,9 @@ public sealed class EventStoreTests : IAsyncLifetime
         await AppendAsync(_store, Grants("a", 1), ("a", 0));
         await _database.ExecuteAsync("UPDATE mt_events SET data = jsonb_set(data, '{grant}', '7')");
 
+        await using var other = Open();
         await Assert.ThrowsAsync<InvalidHistoryException>(
-            () => _store.LoadTypesAsync(["account_opened"], null, CancellationToken.None));
+            () => other.LoadTypesAsync(["account_opened"], null, CancellationToken.None));
     }
 
     [Fact]
@@ -177,7 +179,66 @@ public sealed class EventStoreTests : IAsyncLifetime
         await AppendAsync(_store, Grants("a", 1), ("a", 0));
         await _database.ExecuteAsync("UPDATE mt_events SET data = jsonb_set(data, '{grant}', '7')");
 
-        await Assert.ThrowsAsync<InvalidHistoryException>(() => _store.LoadAsync(StreamId.Parse("a"), CancellationToken.None));
+        await using var other = Open();
+        await Assert.ThrowsAsync<InvalidHistoryException>(() => other.LoadAsync(StreamId.Parse("a"), CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task What_came_after_a_version_is_loaded_alone()
+    {
+        await AppendAsync(_store, Grants("a", 5), ("a", 0));
+        await using var other = Open();
+        var tail = await other.LoadTailAsync(StreamId.Parse("a"), 3, CancellationToken.None);
+        Assert.Equal([4L, 5], tail.Select(recorded => recorded.Version));
+    }
+
+    [Fact]
+    public async Task A_stream_that_is_only_asked_where_it_stands_is_not_made()
+    {
+        Assert.IsType<AppendOutcome.Appended>(await AppendAsync(_store, Grants("a", 1), ("a", 0), ("b", 0)));
+        Assert.IsType<AppendOutcome.Conflict>(await AppendAsync(_store, Grants("a", 1), ("a", 1), ("b", 1)));
+        Assert.Equal(1, await _database.ScalarAsync<long>("SELECT count(*) FROM mt_streams"));
+    }
+
+    /// <summary>A hold goes by a balance, which payments and refunds of others do not lessen, and other holds do.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_tolerates_payments_tolerates_nothing_else(bool isTolerant)
+    {
+        var account = StreamId.OfAccount(_key.Did);
+        await using var other = Open();
+        await SayAsync(_store, 0, new AccountEvent.Opened(100, 0, 0), new AccountEvent.Held(Job("job-0001"), 10));
+        await SayAsync(other, null, new AccountEvent.Paid(Job("job-0001"), 4, _key.Did), new AccountEvent.Refunded(Job("job-0001"), 6));
+
+        var outcome = await SayAsync(_store, 2, new AccountEvent.Held(Job("job-0002"), 10));
+        if (!isTolerant)
+        {
+            Assert.Equal(new AppendOutcome.Conflict(account, 2, 4), outcome);
+            return;
+        }
+
+        Assert.Equal(5, Assert.Single(Assert.IsType<AppendOutcome.Appended>(outcome).Events).Version);
+        Assert.Equal(
+            new AppendOutcome.Conflict(account, 4, 5),
+            await SayAsync(other, 4, new AccountEvent.Held(Job("job-0003"), 10)));
+        Assert.Equal(
+            new AppendOutcome.Conflict(account, 9, 5),
+            await SayAsync(other, 9, new AccountEvent.Held(Job("job-0003"), 10)));
+
+        Task<AppendOutcome> SayAsync(PostgresEventStore store, long? version, params AccountEvent[] bodies) => store.AppendAsync(
+            new AppendRequest(
+                SignedEvent.Sign(_key, [.. bodies.Select(body => EventCodec.State(
+                    body, _key.Did, null, account, EventId.New(Time), Time))]),
+                version is { } expected
+                    ? new Dictionary<StreamId, long> { [account] = expected }
+                    : new Dictionary<StreamId, long>())
+            {
+                Tolerant = isTolerant ? new HashSet<StreamId> { account } : new HashSet<StreamId>(),
+            },
+            CancellationToken.None);
+
+        static JobId Job(string id) => JobId.Parse(id);
     }
 
     [Fact]

@@ -53,6 +53,10 @@ internal sealed class FaultyStore(IEventStore inner) : IEventStore
     public Task<IReadOnlyList<RecordedEvent>> LoadAsync(StreamId stream, CancellationToken cancellationToken) =>
         inner.LoadAsync(stream, cancellationToken);
 
+    public Task<IReadOnlyList<RecordedEvent>> LoadTailAsync(
+        StreamId stream, long version, CancellationToken cancellationToken) =>
+        inner.LoadTailAsync(stream, version, cancellationToken);
+
     public Task<IReadOnlyList<RecordedEvent>> LoadKindsAsync(
         IReadOnlyList<string> kinds, CancellationToken cancellationToken) => inner.LoadKindsAsync(kinds, cancellationToken);
 

@@ -15,6 +15,10 @@ public interface IEventStore
     /// <exception cref="InvalidHistoryException">What is stored is not what was signed.</exception>
     Task<IReadOnlyList<RecordedEvent>> LoadAsync(StreamId stream, CancellationToken cancellationToken);
 
+    /// <summary>A stream's events after a version, in order, each verified.</summary>
+    /// <exception cref="InvalidHistoryException">What is stored is not what was signed.</exception>
+    Task<IReadOnlyList<RecordedEvent>> LoadTailAsync(StreamId stream, long version, CancellationToken cancellationToken);
+
     /// <summary>The events of every stream of these kinds (<c>job</c>, <c>account</c>, <c>worker</c>, <c>node</c>,
     /// <c>ledger</c>, <c>key</c>, <c>federation</c>, <c>aid</c>), in log order, each verified.</summary>
     Task<IReadOnlyList<RecordedEvent>> LoadKindsAsync(IReadOnlyList<string> kinds, CancellationToken cancellationToken);
@@ -47,6 +51,12 @@ public interface IEventStore
 /// takes the events at whatever version it has.</param>
 public sealed record AppendRequest(IReadOnlyList<SignedEvent> Events, IReadOnlyDictionary<StreamId, long> Expected)
 {
+    /// <summary>Streams of <see cref="Expected"/> that may have had payments and refunds since: those take nothing from
+    /// an account's balance, so what was possible before is possible after them.</summary>
+    public IReadOnlySet<StreamId> Tolerant { get; init; } = EmptySet;
+
+    private static readonly HashSet<StreamId> EmptySet = [];
+
     /// <summary>Kept beside the events of these streams, for those who look for them by it.</summary>
     public IReadOnlyDictionary<StreamId, string>? Correlations { get; init; }
 }
