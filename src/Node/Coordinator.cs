@@ -267,7 +267,7 @@ internal sealed class Coordinator : IAsyncDisposable
         if (entry.IsStuck && !nobody)
         {
             // A worker may have earned the reputation that the job asks for.
-            _jobs.TellAll(entry, state);
+            _jobs.Notices.TellAll(entry, state);
         }
 
         var waited = entry.Waiting(nobody);

@@ -22,6 +22,9 @@ internal sealed class OpenJobs(
     private long _learned;
     private int _count;
 
+    /// <summary>What workers that listen here are told.</summary>
+    public Notices Notices { get; } = new(workers);
+
     /// <summary>When which job is to be looked at again.</summary>
     public DueTimes Due { get; } = new(clock);
 
@@ -70,16 +73,16 @@ internal sealed class OpenJobs(
 
         if (state.Attempt > 1)
         {
-            Close(entry, state.Attempt - 1, []);
+            Notices.Close(entry, state.Attempt - 1, []);
         }
 
         if (state.Status.IsTerminal() || state.CancelDigest is not null || state.Status == JobStatus.Retrying)
         {
-            Close(entry, state.Attempt, []);
+            Notices.Close(entry, state.Attempt, []);
         }
         else if (state.Status.IsUnderWay())
         {
-            Close(entry, state.Attempt, state.Runs.Select(run => run.Worker));
+            Notices.Close(entry, state.Attempt, state.Runs.Select(run => run.Worker));
         }
 
         if (state.Status.IsTerminal())
@@ -89,7 +92,7 @@ internal sealed class OpenJobs(
         else
         {
             Schedule(entry);
-            TellAll(entry, state);
+            Notices.TellAll(entry, state);
         }
 
         return state;
@@ -142,7 +145,7 @@ internal sealed class OpenJobs(
         {
             if (entry.State is { } state)
             {
-                Tell(link, entry, state);
+                Notices.Tell(link, entry, state);
             }
         }
     }
@@ -156,7 +159,7 @@ internal sealed class OpenJobs(
         {
             if (entry.State is { } state)
             {
-                TellAll(entry, state);
+                Notices.TellAll(entry, state);
             }
         }
     }
@@ -179,57 +182,7 @@ internal sealed class OpenJobs(
     {
         if (entry.OpenToAll())
         {
-            TellAll(entry, state);
-        }
-    }
-
-    /// <summary>Tells every worker that listens here what concerns it.</summary>
-    public void TellAll(JobEntry entry, JobState state)
-    {
-        foreach (var link in workers.Local)
-        {
-            Tell(link, entry, state);
-        }
-    }
-
-    private void Tell(WorkerLink link, JobEntry entry, JobState state)
-    {
-        var worker = link.Registration.Worker;
-        if (state.CancelDigest is not null)
-        {
-            return;
-        }
-
-        if (state.Status.IsUnderWay())
-        {
-            if (state.RunOf(worker) is { Receipt: null } run)
-            {
-                link.Notices.Writer.TryWrite(new WorkerNotice.Assigned(
-                    entry.Id,
-                    state.Attempt,
-                    state.AssignmentDigest!.Value,
-                    state.Submission,
-                    run.StartDigest,
-                    (run.Progress?.Sequence ?? 0, run.Progress?.BasisPoints ?? 0))
-                {
-                    Lease = TimeSpan.FromMilliseconds(state.Assignment!.Selection.LeaseMs),
-                    OutputSequence = run.OutputSequence,
-                    OutputEnds = run.OutputEnds,
-                    Checkpoint = run.Checkpoint,
-                });
-            }
-        }
-        else if (state.Status == JobStatus.BiddingOpen && !state.Bids.ContainsKey(worker))
-        {
-            var isFirst = entry.First?.Contains(worker) ?? true;
-            if ((isFirst || entry.IsForAll) && workers.CouldRun(link.Registration, state))
-            {
-                link.Notices.Writer.TryWrite(new WorkerNotice.Offered(
-                    entry.Id, state.Attempt, state.SubmissionDigest, state.Submission, state.SubmittedAt)
-                {
-                    AskedLater = !isFirst,
-                });
-            }
+            Notices.TellAll(entry, state);
         }
     }
 
@@ -247,19 +200,6 @@ internal sealed class OpenJobs(
             {
                 Interlocked.Increment(ref _count);
                 return entry;
-            }
-        }
-    }
-
-    /// <summary>Tells the workers that listen here, but those that run it, that an attempt is no concern of theirs.
-    /// </summary>
-    private void Close(JobEntry entry, int attempt, IEnumerable<Did> except)
-    {
-        foreach (var link in workers.Local)
-        {
-            if (!except.Contains(link.Registration.Worker))
-            {
-                link.Notices.Writer.TryWrite(new WorkerNotice.Closed(entry.Id, attempt));
             }
         }
     }
@@ -362,7 +302,7 @@ internal sealed class OpenJobs(
                     _ended[job] = 0;
                 }
 
-                Close(entry, before!.Attempt, []);
+                Notices.Close(entry, before!.Attempt, []);
                 Finish(entry, state);
                 break;
             case AdvanceResult.Applied:
@@ -378,29 +318,29 @@ internal sealed class OpenJobs(
         {
             case JobEvent.BiddingOpened:
                 entry.First = Turns.Of(state, workers, Volatile.Read(ref _count), market.AskFirst);
-                TellAll(entry, state);
+                Notices.TellAll(entry, state);
                 Schedule(entry);
                 break;
             case JobEvent.Assigned assigned:
-                Close(entry, state.Attempt, assigned.Assignees.Select(assignee => assignee.Worker));
-                TellAll(entry, state);
+                Notices.Close(entry, state.Attempt, assigned.Assignees.Select(assignee => assignee.Worker));
+                Notices.TellAll(entry, state);
                 Schedule(entry);
                 break;
             case JobEvent.AttemptEnded ended:
-                Close(entry, ended.Attempt, []);
+                Notices.Close(entry, ended.Attempt, []);
                 Schedule(entry);
                 break;
             case JobEvent.ReceiptIssued:
                 if (before?.Attempt != state.Attempt)
                 {
                     // Of an attempt that was lost: the bidding that followed it is over.
-                    Close(entry, before!.Attempt, []);
+                    Notices.Close(entry, before!.Attempt, []);
                 }
 
                 Due.Now(entry.Id);
                 break;
             case JobEvent.CancelRequested:
-                Close(entry, state.Attempt, []);
+                Notices.Close(entry, state.Attempt, []);
                 Due.Now(entry.Id);
                 break;
             case JobEvent.BiddingClosed when state.Coordinator == node:

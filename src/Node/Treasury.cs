@@ -22,11 +22,8 @@ internal sealed class Treasury : IAsyncDisposable
     private const int MaxRound = 128;
 
     private readonly ILogger _log;
-    private readonly AccountBook _accounts = new();
+    private readonly AccountBook _accounts;
 
-    /// <summary>The accounts that this round read from the ledger; others may have been written by other nodes since.
-    /// </summary>
-    private readonly HashSet<Did> _fresh = [];
     private readonly CancellationTokenSource _stopping = new();
     private readonly Channel<TreasuryItem> _waiting =
         Channel.CreateUnbounded<TreasuryItem>(new UnboundedChannelOptions { SingleReader = true });
@@ -45,6 +42,7 @@ internal sealed class Treasury : IAsyncDisposable
         Node = node;
         Clock = clock;
         _log = log;
+        _accounts = new AccountBook(store, authority);
         _loop = Task.Run(RunAsync);
     }
 
@@ -149,7 +147,7 @@ internal sealed class Treasury : IAsyncDisposable
         {
             try
             {
-                _fresh.Clear();
+                _accounts.BeginRound();
                 while (!await TryRoundAsync(items))
                 {
                     // What was read again stays read until the round is through.
@@ -197,7 +195,7 @@ internal sealed class Treasury : IAsyncDisposable
             }
             catch (StaleAccountException exception)
             {
-                await CatchUpAsync(exception.Owner);
+                await _accounts.CatchUpAsync(exception.Owner, _stopping.Token);
                 return false;
             }
         }
@@ -238,7 +236,7 @@ internal sealed class Treasury : IAsyncDisposable
         if (conflict.Stream.IsAccount(out var owner))
         {
             // Another node wrote this account.
-            await CatchUpAsync(owner);
+            await _accounts.CatchUpAsync(owner, _stopping.Token);
             return;
         }
 
@@ -273,7 +271,7 @@ internal sealed class Treasury : IAsyncDisposable
             return state;
         }
 
-        state = await StateAsync(owner);
+        state = await _accounts.ReadAsync(owner, _stopping.Token);
         draft.Expect(StreamId.OfAccount(owner), state.Version);
         accounts[owner] = state;
         if (state.Version == 0)
@@ -303,7 +301,7 @@ internal sealed class Treasury : IAsyncDisposable
     internal async Task EnsureOpenAsync(
         Did owner, long grant, Draft draft, Dictionary<Did, AccountState> accounts)
     {
-        if (!accounts.ContainsKey(owner) && (await StateAsync(owner)).Version == 0)
+        if (!accounts.ContainsKey(owner) && (await _accounts.ReadAsync(owner, _stopping.Token)).Version == 0)
         {
             await AccountAsync(owner, grant, draft, accounts);
         }
@@ -320,7 +318,7 @@ internal sealed class Treasury : IAsyncDisposable
             return false;
         }
 
-        if (!_fresh.Contains(before.Submitter))
+        if (!_accounts.IsFresh(before.Submitter))
         {
             throw new StaleAccountException(before.Submitter);
         }
@@ -341,51 +339,11 @@ internal sealed class Treasury : IAsyncDisposable
         }
     }
 
-    private async Task<AccountState> StateAsync(Did owner)
-    {
-        if (_accounts.Find(owner) is { } known)
-        {
-            return _accounts.HasGap(owner) ? await CatchUpAsync(owner) : known;
-        }
-
-        var state = AccountState.None;
-        foreach (var recorded in await Store.LoadAsync(StreamId.OfAccount(owner), _stopping.Token))
-        {
-            var fact = EventFact.Of(recorded.Statement);
-            if (Account.Check(state, fact, Authority) is { } refusal)
-            {
-                throw JobEntry.NeverWritten(recorded, refusal);
-            }
-
-            state = Account.Evolve(state, fact.Body, fact.Time);
-        }
-
-        _accounts.Put(owner, state);
-        _fresh.Add(owner);
-        return state;
-    }
-
-    /// <summary>Reads what came since an account was last seen.</summary>
-    private async Task<AccountState> CatchUpAsync(Did owner)
-    {
-        if (_accounts.Find(owner) is { } known)
-        {
-            foreach (var recorded in await Store.LoadTailAsync(StreamId.OfAccount(owner), known.Version, _stopping.Token))
-            {
-                _accounts.Take(recorded);
-            }
-
-            _fresh.Add(owner);
-        }
-
-        return await StateAsync(owner);
-    }
-
     /// <exception cref="StaleAccountException">The account must be read again before it is refused anything.</exception>
     internal Refusal? Check(Did owner, AccountState state, AccountEvent body)
     {
         var refusal = Account.Check(state, new EventFact(Node.Did, null, default, Clock.GetUtcNow(), body), Authority);
-        return refusal is null || _fresh.Contains(owner) ? refusal : throw new StaleAccountException(owner);
+        return refusal is null || _accounts.IsFresh(owner) ? refusal : throw new StaleAccountException(owner);
     }
 
     internal void Move(
@@ -395,17 +353,11 @@ internal sealed class Treasury : IAsyncDisposable
         var statement = draft.Add(Node, body, cause, StreamId.OfAccount(owner));
         if (Account.Check(state, EventFact.Of(statement), Authority) is { } refusal)
         {
-            throw _fresh.Contains(owner)
+            throw _accounts.IsFresh(owner)
                 ? new InvalidHistoryException($"Account {owner} cannot take {body}: {refusal}")
                 : new StaleAccountException(owner);
         }
 
         accounts[owner] = Account.Evolve(state, body, statement.Time);
     }
-}
-
-/// <summary>An account is not as it was remembered: another node wrote it.</summary>
-internal sealed class StaleAccountException(Did owner) : Exception($"Account {owner} was written by another node.")
-{
-    public Did Owner { get; } = owner;
 }

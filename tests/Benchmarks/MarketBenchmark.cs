@@ -18,6 +18,7 @@ internal static class MarketBenchmark
 
     /// <summary>A node that runs has been compiled to the end.</summary>
     private const int WarmUp = 60;
+    private const int WarmUpJobs = 2000;
 
     public static async Task RunAsync()
     {
@@ -104,7 +105,7 @@ internal static class MarketBenchmark
                 "up", "--data", second, "--name", "second", "--workers", "4", "--folder", jobs, "--postgres",
                 $"Host={Path.Combine(first, "postgres")};Username=meshledger;Database=postgres");
             await NodeProcess.WaitAsync(() => File.Exists(Path.Combine(second, "node.json")), 60, "the second node");
-            _ = await NodeProcess.SettleManyAsync(home, jobs, "warm-up", 500);
+            _ = await NodeProcess.SettleManyAsync(home, jobs, "warm-up", WarmUpJobs);
             Figure.Print("market_jobs", await NodeProcess.SettleManyAsync(home, jobs, "market", Jobs), "jobs/s");
         }
         finally

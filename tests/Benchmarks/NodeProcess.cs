@@ -41,7 +41,7 @@ internal static class NodeProcess
         await node.WaitForExitAsync();
     }
 
-    public static async Task WaitAsync(Func<bool> condition, int seconds, string what)
+    public static async Task WaitAsync(Func<bool> condition, int seconds, string what, int everyMs = 5)
     {
         var clock = Stopwatch.StartNew();
         while (!condition())
@@ -51,7 +51,7 @@ internal static class NodeProcess
                 throw new TimeoutException($"Waited {seconds} s in vain for {what}.");
             }
 
-            await Task.Delay(5);
+            await Task.Delay(everyMs);
         }
     }
 
@@ -67,8 +67,9 @@ internal static class NodeProcess
             File.Move(file, Path.Combine(jobs, "inbox", Path.GetFileName(file)));
         }
 
+        // Listing thousands of files takes from the node what is measured, so it is done seldom.
         await WaitAsync(
-            () => Directory.Exists(done) && Directory.GetFiles(done).Length >= before + count, 180, "all jobs to be settled");
+            () => Directory.Exists(done) && Directory.GetFiles(done).Length >= before + count, 180, "all jobs to be settled", 200);
         return count / clock.Elapsed.TotalSeconds;
     }
 

@@ -21,7 +21,7 @@ public sealed class MemoryTests
     {
         var owner = Story.Submitter.Did;
         var events = Log[StreamId.OfAccount(owner)].ToList();
-        var book = new AccountBook();
+        var book = new AccountBook(null!, Story.Registry);
         book.Put(owner, AccountState.None);
         var random = new Random(seed);
         foreach (var one in events.Concat(events).OrderBy(_ => random.Next()))
@@ -37,7 +37,7 @@ public sealed class MemoryTests
     {
         var owner = Story.Submitter.Did;
         var events = Log[StreamId.OfAccount(owner)].ToList();
-        var book = new AccountBook();
+        var book = new AccountBook(null!, Story.Registry);
         book.Put(owner, Fold(events.Take(2)));
         foreach (var one in events.Skip(3))
         {
@@ -53,7 +53,7 @@ public sealed class MemoryTests
     public void An_account_that_nobody_asked_for_is_not_made_up_from_its_latest_events()
     {
         var owner = Story.Submitter.Did;
-        var book = new AccountBook();
+        var book = new AccountBook(null!, Story.Registry);
         book.Take(Log[StreamId.OfAccount(owner)].First());
         Assert.Null(book.Find(owner));
     }
