@@ -143,6 +143,37 @@ public sealed class ProjectionFaultTests : IAsyncLifetime
         Assert.Equal(await ExpectedAsync("accounts", Events.Length), await RowsAsync("accounts"));
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public async Task Of_two_nodes_either_may_go_and_the_other_keeps_projections_up(int gone)
+    {
+        await using var other = new PostgresEventStore(
+            _database.Source, TimeProvider.System, NullLogger<PostgresEventStore>.Instance);
+        CancellationTokenSource[] stops = [new(), new()];
+        Task[] following =
+        [
+            Open(_database.Source).RunAsync(stops[0].Token),
+            new ProjectionSet(other, _database.Source, TimeProvider.System, _log).RunAsync(stops[1].Token),
+        ];
+        var half = Events.Length / 2;
+        for (var i = 0; i < half; i += 10)
+        {
+            await AppendAsync(Events[i..Math.Min(i + 10, half)]);
+            await Task.Delay(30);
+        }
+
+        await UpToDateAsync();
+        await stops[gone].CancelAsync();
+        await following[gone];
+        await AppendAsync(Events[half..]);
+        await UpToDateAsync();
+        await stops[1 - gone].CancelAsync();
+        await following[1 - gone];
+        Assert.Equal(await ExpectedAsync("job_status", Events.Length), await RowsAsync("job_status"));
+        Array.ForEach(stops, stop => stop.Dispose());
+    }
+
     private ProjectionSet Open(NpgsqlDataSource source) => new(_store, source, TimeProvider.System, _log);
 
     /// <summary>One projection alone, so that the fault strikes it and no other.</summary>
