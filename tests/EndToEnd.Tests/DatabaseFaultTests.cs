@@ -95,7 +95,16 @@ public sealed class DatabaseFaultTests
 
     private static async Task SignalAsync(string signal, TestNode node)
     {
-        var server = File.ReadLines(Path.Combine(node.Data, "postgres", "cluster", "postmaster.pid")).First();
+        // A server that is just being started again has none yet.
+        var file = new FileInfo(Path.Combine(node.Data, "postgres", "cluster", "postmaster.pid"));
+        await Meshledger.UntilAsync(
+            () =>
+            {
+                file.Refresh();
+                return file is { Exists: true, Length: > 0 };
+            },
+            "a server");
+        var server = File.ReadLines(file.FullName).First();
         using var kill = Process.Start("kill", [signal, server]);
         await kill.WaitForExitAsync();
     }
