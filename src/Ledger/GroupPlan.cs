@@ -5,44 +5,45 @@ using NpgsqlTypes;
 namespace MeshLedger.Ledger;
 
 /// <summary>Requests that go to the database together: their streams with the versions that are assumed, and their
-/// events with the versions that follow.</summary>
+/// events with their places in them.</summary>
 internal sealed class GroupPlan
 {
-    private readonly Dictionary<StreamId, long> _next = [];
-    private readonly List<string> _streams = [];
-    private readonly List<string> _kinds = [];
-    private readonly List<long> _assumed = [];
-    private readonly List<string> _streamOfEvent = [];
-    private readonly List<long> _versionOfEvent = [];
+    /// <summary>What may come between a balance and what goes by it: it is never less afterwards.</summary>
+    private static readonly string[] Passing = ["mana_paid", "mana_received", "mana_refunded"];
+
+    private readonly Dictionary<StreamId, PlannedStream> _streams = [];
+    private readonly List<PlannedStream> _order = [];
+    private readonly List<PlannedStream> _streamOfEvent = [];
+    private readonly List<long> _numberOfEvent = [];
 
     public List<PendingAppend> Pending { get; } = [];
 
-    public bool Touched(StreamId stream) => _next.ContainsKey(stream);
+    public bool Touched(StreamId stream) => _streams.ContainsKey(stream);
 
-    /// <summary>The version at which a stream stands after the requests so far.</summary>
+    /// <summary>The version at which a stream stands after the requests so far, as far as it is known.</summary>
     public long VersionOf(StreamId stream, Dictionary<StreamId, long> known, long otherwise) =>
-        _next.TryGetValue(stream, out var next) ? next : known.TryGetValue(stream, out var version) ? version : otherwise;
+        _streams.TryGetValue(stream, out var planned) ? planned.Base + planned.Count ?? otherwise
+        : known.TryGetValue(stream, out var version) ? version : otherwise;
 
-    public void Add(PendingAppend pending, Dictionary<StreamId, long> known)
+    public void Add(PendingAppend pending)
     {
         Pending.Add(pending);
+        foreach (var (stream, expected) in pending.Request.Expected)
+        {
+            var planned = Of(stream);
+            if (planned.Base is null)
+            {
+                planned.Base = expected - planned.Count;
+                planned.IsTolerant = pending.Request.Tolerant.Contains(stream);
+            }
+        }
+
         foreach (var signed in pending.Request.Events)
         {
-            var stream = signed.Statement.Stream;
-            if (!_next.TryGetValue(stream, out var next))
-            {
-                var assumed = known.TryGetValue(stream, out var version)
-                    ? version
-                    : pending.Request.Expected.GetValueOrDefault(stream);
-                _streams.Add(stream.ToString());
-                _kinds.Add(stream.Kind);
-                _assumed.Add(assumed);
-                next = assumed;
-            }
-
-            _next[stream] = ++next;
-            _streamOfEvent.Add(stream.ToString());
-            _versionOfEvent.Add(next);
+            var planned = Of(signed.Statement.Stream);
+            planned.Count++;
+            _streamOfEvent.Add(planned);
+            _numberOfEvent.Add(planned.Count);
         }
     }
 
@@ -73,13 +74,16 @@ internal sealed class GroupPlan
             }
         }
 
-        parameters.Add(Sequencer.Array(_streams.ToArray(), NpgsqlDbType.Text));
-        parameters.Add(Sequencer.Array(_kinds.ToArray(), NpgsqlDbType.Text));
-        parameters.Add(Sequencer.Array(_assumed.ToArray(), NpgsqlDbType.Bigint));
-        parameters.Add(Sequencer.Array(_streams.ConvertAll(After).ToArray(), NpgsqlDbType.Bigint));
+        parameters.Add(Sequencer.Array(_order.ConvertAll(stream => stream.Name).ToArray(), NpgsqlDbType.Text));
+        parameters.Add(Sequencer.Array(_order.ConvertAll(stream => stream.Kind).ToArray(), NpgsqlDbType.Text));
+        parameters.Add(Sequencer.Array(_order.ConvertAll(stream => stream.Base).ToArray(), NpgsqlDbType.Bigint));
+        parameters.Add(Sequencer.Array(_order.ConvertAll(stream => stream.Count).ToArray(), NpgsqlDbType.Bigint));
+        parameters.Add(Sequencer.Array(_order.ConvertAll(stream => stream.IsTolerant).ToArray(), NpgsqlDbType.Boolean));
+        parameters.Add(Sequencer.Array(Passing, NpgsqlDbType.Text));
         parameters.Add(new NpgsqlParameter<DateTimeOffset> { TypedValue = now, NpgsqlDbType = NpgsqlDbType.TimestampTz });
-        parameters.Add(Sequencer.Array(_streamOfEvent.ToArray(), NpgsqlDbType.Text));
-        parameters.Add(Sequencer.Array(_versionOfEvent.ToArray(), NpgsqlDbType.Bigint));
+        parameters.Add(Sequencer.Array(_streamOfEvent.ConvertAll(stream => stream.Name).ToArray(), NpgsqlDbType.Text));
+        parameters.Add(Sequencer.Array(_streamOfEvent.ConvertAll(stream => stream.Place).ToArray(), NpgsqlDbType.Integer));
+        parameters.Add(Sequencer.Array(_numberOfEvent.ToArray(), NpgsqlDbType.Bigint));
         parameters.Add(Sequencer.Array(ids, NpgsqlDbType.Uuid));
         parameters.Add(Sequencer.Array(types, NpgsqlDbType.Text));
         parameters.Add(Sequencer.Array(data, NpgsqlDbType.Text));
@@ -89,18 +93,19 @@ internal sealed class GroupPlan
         parameters.Add(Sequencer.Array(dotnetTypes, NpgsqlDbType.Text));
     }
 
-    private long After(string stream) => _next[StreamId.Parse(stream)];
+    /// <summary>A stream stood elsewhere than assumed before the append.</summary>
+    public void Correct(StreamId stream, long version) => _streams[stream].Base = version;
 
     /// <summary>The events as they now stand in the log, from <paramref name="first"/> on.</summary>
     public RecordedEvent[] Record(long first, DateTimeOffset now)
     {
-        var recorded = new RecordedEvent[_versionOfEvent.Count];
+        var recorded = new RecordedEvent[_numberOfEvent.Count];
         var i = 0;
         foreach (var pending in Pending)
         {
             foreach (var signed in pending.Request.Events)
             {
-                recorded[i] = new RecordedEvent(signed, first + i, _versionOfEvent[i], now);
+                recorded[i] = new RecordedEvent(signed, first + i, _streamOfEvent[i].Base!.Value + _numberOfEvent[i], now);
                 i++;
             }
         }
@@ -110,9 +115,39 @@ internal sealed class GroupPlan
 
     public void Remember(Dictionary<StreamId, long> known)
     {
-        foreach (var (stream, next) in _next)
+        foreach (var (stream, planned) in _streams)
         {
-            known[stream] = next;
+            known[stream] = planned.Base!.Value + planned.Count;
         }
+    }
+
+    private PlannedStream Of(StreamId stream)
+    {
+        if (!_streams.TryGetValue(stream, out var planned))
+        {
+            planned = new PlannedStream(stream.ToString(), stream.Kind, _order.Count + 1);
+            _streams.Add(stream, planned);
+            _order.Add(planned);
+        }
+
+        return planned;
+    }
+
+    private sealed class PlannedStream(string name, string kind, int place)
+    {
+        public string Name => name;
+
+        public string Kind => kind;
+
+        /// <summary>From 1 on.</summary>
+        public int Place => place;
+
+        /// <summary>The version before the group; null: whatever it is.</summary>
+        public long? Base { get; set; }
+
+        public bool IsTolerant { get; set; }
+
+        /// <summary>How many events of the group are its.</summary>
+        public long Count { get; set; }
     }
 }

@@ -5,12 +5,11 @@ namespace MeshLedger.Ledger;
 internal static partial class Log
 {
     [LoggerMessage(1000, LogLevel.Warning,
-        "The database does not take events ({Reason}); trying again in {Milliseconds} ms, nothing is lost.")]
-    public static partial void AppendPostponed(ILogger log, double milliseconds, string reason);
+        "The database does not take events: {Reason}. Trying again in {Milliseconds} ms; nothing is lost.")]
+    public static partial void AppendPostponed(ILogger log, string reason, double milliseconds);
 
-    [LoggerMessage(1001, LogLevel.Warning,
-        "The database does not answer ({Reason}); trying again in {Milliseconds} ms.")]
-    public static partial void FollowPostponed(ILogger log, double milliseconds, string reason);
+    [LoggerMessage(1001, LogLevel.Warning, "The database does not answer: {Reason}. Trying again in {Milliseconds} ms.")]
+    public static partial void ReadPostponed(ILogger log, string reason, double milliseconds);
 
     [LoggerMessage(1002, LogLevel.Information, "Schema migration {Name} applied.")]
     public static partial void Migrated(ILogger log, string name);
@@ -21,6 +20,25 @@ internal static partial class Log
     [LoggerMessage(1004, LogLevel.Warning, "The private PostgreSQL in {Directory} is gone; starting it again.")]
     public static partial void PrivatePostgresGone(ILogger log, string directory);
 
-    [LoggerMessage(1005, LogLevel.Error, "The private PostgreSQL does not start again; trying on. {Reason}")]
-    public static partial void PrivatePostgresFailed(ILogger log, string reason);
+    [LoggerMessage(1005, LogLevel.Error, "The private PostgreSQL does not start again: {Reason} Trying again in {Seconds} s.")]
+    public static partial void PrivatePostgresFailed(ILogger log, string reason, double seconds);
+
+    [LoggerMessage(1006, LogLevel.Warning,
+        "An append has waited for {Seconds:f0} s: session {Pid} (user {User}, application '{Application}', {State} for "
+        + "{StateSeconds} s) holds a lock that it needs. It goes on when that session ends its transaction; to end it now: "
+        + "SELECT pg_terminate_backend({Pid}).")]
+    public static partial void AppendBlocked(
+        ILogger log, double seconds, int pid, string user, string application, string state, long stateSeconds);
+
+    [LoggerMessage(1007, LogLevel.Warning,
+        "An append has been under way for {Seconds:f0} s, and no session is in its way: the database is slow, or does not "
+        + "answer. Waiting on.")]
+    public static partial void AppendSlow(ILogger log, double seconds);
+
+    [LoggerMessage(1008, LogLevel.Warning,
+        "An append has been under way for {Seconds:f0} s, and the database does not tell why: {Reason}. Waiting on.")]
+    public static partial void AppendSlowUnexplained(ILogger log, double seconds, string reason);
+
+    [LoggerMessage(1009, LogLevel.Information, "The database takes events again, after {Seconds:f1} s.")]
+    public static partial void AppendsGoOn(ILogger log, double seconds);
 }

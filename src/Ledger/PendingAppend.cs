@@ -16,6 +16,9 @@ internal sealed class PendingAppend(AppendRequest request, PreparedEvent[] event
 
     /// <summary>The database has been asked since a conflict was first suspected.</summary>
     public bool Confirmed { get; set; }
+
+    /// <summary>The streams that the database found elsewhere than this request expects them.</summary>
+    public HashSet<StreamId> Refused { get; } = [];
 }
 
 /// <summary>What is sent of an event beside its stream and version.</summary>

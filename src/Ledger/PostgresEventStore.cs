@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Ports;
@@ -17,10 +18,12 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly RecentEvents _recent = new();
+    private readonly SemaphoreSlim _reading = new(1);
     private readonly BatchVerifier _verifier;
     private readonly Sequencer _sequencer;
     private readonly CancellationTokenSource _stopping = new();
     private readonly Task _listening;
+    private long _told;
 
     /// <summary>The database must be migrated (<see cref="Migrations"/>).</summary>
     /// <param name="rememberedBatches">How many verified signatures are remembered, so that events of one batch that
@@ -50,29 +53,42 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
                 "BAD_SIGNATURE", $"event {bad.Statement.Id} is not signed by {bad.Statement.By}"));
         }
 
+        if (request.Events.DistinctBy(signed => signed.Statement.Id).Count() < request.Events.Count)
+        {
+            return new AppendOutcome.Rejected(new Refusal(
+                "EVENT_ID_TAKEN", "two of these events have one event id; every event has an id of its own"));
+        }
+
         return await _sequencer.AppendAsync(request, cancellationToken);
     }
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<RecordedEvent>> LoadAsync(StreamId stream, CancellationToken cancellationToken) =>
-        PatientlyAsync(() => LoadOnceAsync(stream, cancellationToken), cancellationToken);
+        LoadTailAsync(stream, 0, cancellationToken);
 
-    private async Task<IReadOnlyList<RecordedEvent>> LoadOnceAsync(StreamId stream, CancellationToken cancellationToken)
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<RecordedEvent>> LoadTailAsync(
+        StreamId stream, long version, CancellationToken cancellationToken) =>
+        PatientlyAsync(() => LoadOnceAsync(stream, version, cancellationToken), cancellationToken);
+
+    private async Task<IReadOnlyList<RecordedEvent>> LoadOnceAsync(
+        StreamId stream, long after, CancellationToken cancellationToken)
     {
         await using var command = _database.CreateCommand(
-            $"SELECT {EventRow.Columns} FROM mt_events e WHERE e.stream_id = $1 ORDER BY e.version");
+            $"SELECT {EventRow.Columns} FROM mt_events e WHERE e.stream_id = $1 AND e.version > $2 ORDER BY e.version");
         command.Parameters.Add(new NpgsqlParameter<string>
         {
             TypedValue = stream.ToString(),
             NpgsqlDbType = NpgsqlDbType.Varchar,
         });
+        command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = after });
         var events = await ReadVerifiedAsync(command, cancellationToken);
         for (var i = 0; i < events.Count; i++)
         {
-            if (events[i].Version != i + 1)
+            if (events[i].Version != after + i + 1)
             {
                 throw new InvalidHistoryException(
-                    $"Stream {stream} has no version {i + 1}: found {events[i].Version}. Run: meshledger audit");
+                    $"Stream {stream} has no version {after + i + 1}: found {events[i].Version}. Run: meshledger audit");
             }
         }
 
@@ -91,6 +107,26 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
             $"SELECT {EventRow.Columns} FROM mt_streams s JOIN mt_events e ON e.stream_id = s.id "
             + "WHERE s.type = ANY ($1) ORDER BY e.seq_id");
         command.Parameters.Add(Sequencer.Array(kinds.ToArray(), NpgsqlDbType.Varchar));
+        return await ReadVerifiedAsync(command, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<RecordedEvent>> LoadTypesAsync(
+        IReadOnlyList<string> types, DateTimeOffset? since, CancellationToken cancellationToken) =>
+        PatientlyAsync(() => LoadTypesOnceAsync(types, since, cancellationToken), cancellationToken);
+
+    private async Task<IReadOnlyList<RecordedEvent>> LoadTypesOnceAsync(
+        IReadOnlyList<string> types, DateTimeOffset? since, CancellationToken cancellationToken)
+    {
+        await using var command = _database.CreateCommand(
+            $"SELECT {EventRow.Columns} FROM mt_events e WHERE e.type = ANY ($1) AND e.timestamp >= $2 ORDER BY e.seq_id");
+        command.Parameters.Add(Sequencer.Array(types.ToArray(), NpgsqlDbType.Varchar));
+        command.Parameters.Add(new NpgsqlParameter<DateTime>
+        {
+            // The least date is PostgreSQL's -infinity.
+            TypedValue = since?.UtcDateTime ?? DateTime.MinValue,
+            NpgsqlDbType = NpgsqlDbType.TimestampTz,
+        });
         return await ReadVerifiedAsync(command, cancellationToken);
     }
 
@@ -132,27 +168,28 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
         long position, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var delay = TimeSpan.FromMilliseconds(50);
+        var look = true;
         while (!cancellationToken.IsCancellationRequested)
         {
             var changed = _recent.Changed;
-            var batch = _recent.After(position);
-            if (batch is null)
+            var batch = _recent.After(position, FollowBatch);
+            if (batch is null && (look || _recent.Head > position))
             {
                 try
                 {
-                    batch = await ReadAfterAsync(position, FollowBatch, row => row.ToVerifiedEvent(_verifier), cancellationToken);
+                    batch = await ReadHoleAsync(position, cancellationToken);
                     delay = TimeSpan.FromMilliseconds(50);
                 }
                 catch (Exception exception) when (exception is NpgsqlException or IOException or TimeoutException)
                 {
-                    Log.FollowPostponed(_log, delay.TotalMilliseconds, exception.Message);
+                    TellPostponed(exception, delay);
                     await Task.Delay(delay, _clock, cancellationToken);
                     delay = delay < TimeSpan.FromSeconds(5) ? delay * 2 : delay;
                     continue;
                 }
             }
 
-            if (batch.Count > 0)
+            if (batch is { Count: > 0 })
             {
                 position = batch[^1].Position;
                 yield return batch;
@@ -160,14 +197,17 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
             }
 
             // A notification is a hint that may get lost; looking again now and then is what is relied on.
-            await Task.WhenAny(changed, Task.Delay(LookAgain, _clock, cancellationToken));
+            await changed.WaitAsync(LookAgain, _clock, cancellationToken)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+            look = !changed.IsCompleted;
         }
     }
 
     /// <inheritdoc/>
-    public Task<IReadOnlyList<RecordedEvent>> ReadAfterAsync(
+    public async Task<IReadOnlyList<RecordedEvent>> ReadAfterAsync(
         long position, int count, CancellationToken cancellationToken) =>
-        ReadAfterAsync(position, count, row => row.ToStoredEvent(), cancellationToken);
+        _recent.After(position, count)
+            ?? await ReadAfterAsync(position, count, row => row.ToStoredEvent(), cancellationToken);
 
     public async ValueTask DisposeAsync()
     {
@@ -180,6 +220,32 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
         await _sequencer.DisposeAsync();
         await _listening;
         _stopping.Dispose();
+    }
+
+    /// <summary>What the log holds after <paramref name="position"/> and memory does not. One reads for all who follow.
+    /// </summary>
+    private async Task<IReadOnlyList<RecordedEvent>> ReadHoleAsync(long position, CancellationToken cancellationToken)
+    {
+        await _reading.WaitAsync(cancellationToken);
+        try
+        {
+            if (_recent.After(position, FollowBatch) is { } held)
+            {
+                return held;
+            }
+
+            var read = await ReadAfterAsync(
+                position,
+                (int)(_recent.EndOfHole(position, FollowBatch) - position - 1),
+                row => row.ToVerifiedEvent(_verifier),
+                cancellationToken);
+            _recent.Keep(read);
+            return read;
+        }
+        finally
+        {
+            _reading.Release();
+        }
     }
 
     private async Task<IReadOnlyList<RecordedEvent>> ReadAfterAsync(
@@ -205,7 +271,8 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
         {
-            events.Add(EventRow.Read(reader).ToVerifiedEvent(_verifier));
+            // What was verified before need not be again.
+            events.Add(_recent.Find(reader.GetInt64(0)) ?? EventRow.Read(reader).ToVerifiedEvent(_verifier));
         }
 
         return events;
@@ -221,11 +288,22 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
             {
                 return await read();
             }
-            catch (Exception exception) when (Sequencer.IsPassing(exception) && delay < TimeSpan.FromSeconds(5))
+            catch (Exception exception) when (DatabaseFault.IsPassing(exception) && delay < TimeSpan.FromSeconds(5))
             {
-                Log.FollowPostponed(_log, delay.TotalMilliseconds, exception.Message);
+                TellPostponed(exception, delay);
                 await Task.Delay(delay, _clock, cancellationToken);
             }
+        }
+    }
+
+    /// <summary>Says that the database is away once a second, however many readers wait for it.</summary>
+    private void TellPostponed(Exception exception, TimeSpan delay)
+    {
+        var told = Interlocked.Read(ref _told);
+        if ((told == 0 || _clock.GetElapsedTime(told) >= LookAgain)
+            && Interlocked.CompareExchange(ref _told, _clock.GetTimestamp(), told) == told)
+        {
+            Log.ReadPostponed(_log, DatabaseFault.Explain(exception), delay.TotalMilliseconds);
         }
     }
 
@@ -238,7 +316,8 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
             try
             {
                 await using var connection = await _database.OpenConnectionAsync(_stopping.Token);
-                connection.Notification += (_, _) => _recent.Wake();
+                connection.Notification += (_, told) => _recent.Wake(
+                    long.TryParse(told.Payload, NumberStyles.None, CultureInfo.InvariantCulture, out var head) ? head : 0);
                 await using (var command = new NpgsqlCommand("LISTEN ml_appended", connection))
                 {
                     await command.ExecuteNonQueryAsync(_stopping.Token);
@@ -255,8 +334,9 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
             }
             catch (Exception exception) when (exception is NpgsqlException or IOException or TimeoutException)
             {
-                Log.FollowPostponed(_log, LookAgain.TotalMilliseconds, exception.Message);
-                await Task.Delay(LookAgain, _clock, CancellationToken.None);
+                TellPostponed(exception, LookAgain);
+                await Task.Delay(LookAgain, _clock, _stopping.Token)
+                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
             }
         }
     }

@@ -45,7 +45,7 @@ public sealed class PostgresPresence(NpgsqlDataSource database) : IPresence
     public async Task<PresentParties> ListAsync(TimeSpan limit, CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(
-            "SELECT key, kind, detail ->> 'registration' FROM ml_presence WHERE seen > now() - $1");
+            "SELECT key, kind, detail ->> 'registration', node FROM ml_presence WHERE seen > now() - $1");
         command.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = limit });
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         var nodes = new HashSet<Did>();
@@ -61,9 +61,10 @@ public sealed class PostgresPresence(NpgsqlDataSource database) : IPresence
             {
                 nodes.Add(key);
             }
-            else if (Digest.TryParse(reader.GetString(2), out var registration))
+            else if (Digest.TryParse(reader.GetString(2), out var registration)
+                && Did.TryParse(reader.GetString(3), out var node))
             {
-                workers.Add(new WorkerPresence(key, registration));
+                workers.Add(new WorkerPresence(key, registration, node));
             }
         }
 

@@ -23,11 +23,14 @@ internal sealed class Sequencer : IAsyncDisposable
     private const long MaxBytes = 16 << 20;
     private const int MaxCachedVersions = 200_000;
     private const int MaxRounds = 50;
+    private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan LastDelay = TimeSpan.FromSeconds(2);
 
     private readonly NpgsqlDataSource _database;
     private readonly RecentEvents _recent;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
+    private readonly AppendWatch _watch;
     private readonly CancellationTokenSource _stopping = new();
     private readonly Dictionary<StreamId, long> _versions = [];
     private readonly Channel<PendingAppend> _waiting =
@@ -41,6 +44,7 @@ internal sealed class Sequencer : IAsyncDisposable
         _recent = recent;
         _clock = clock;
         _log = log;
+        _watch = new AppendWatch(database, clock, log);
         _loop = Task.Run(RunAsync);
     }
 
@@ -57,6 +61,7 @@ internal sealed class Sequencer : IAsyncDisposable
         _waiting.Writer.TryComplete();
         await _stopping.CancelAsync();
         await _loop;
+        await _watch.DisposeAsync();
         _stopping.Dispose();
     }
 
@@ -120,36 +125,50 @@ internal sealed class Sequencer : IAsyncDisposable
     /// <summary>Answers every request of the group.</summary>
     private async Task AppendGroupAsync(List<PendingAppend> group)
     {
-        var delay = TimeSpan.FromMilliseconds(50);
-        for (var round = 0; group.Count > 0; round++)
+        var delay = FirstDelay;
+        var away = 0L;
+        for (var round = 0; group.Count > 0;)
         {
             try
             {
-                await LearnVersionsAsync(group);
                 var plan = Plan(group);
                 if (plan.Pending.Count == 0)
                 {
                     return;
                 }
 
-                if (await SendAsync(plan))
+                var appended = await SendAsync(plan);
+                if (away != 0)
                 {
-                    group.RemoveAll(pending => pending.Answer.Task.IsCompleted);
-                    continue;
+                    Log.AppendsGoOn(_log, _clock.GetElapsedTime(away).TotalSeconds);
+                    (away, delay) = (0, FirstDelay);
                 }
 
-                if (round >= MaxRounds)
+                group.RemoveAll(pending => pending.Answer.Task.IsCompleted);
+                if (!appended)
                 {
-                    Fail(group, new InvalidOperationException(
-                        $"Other nodes kept writing the same streams for {MaxRounds} rounds; nothing was appended."));
+                    // Rounds in which the database was away do not count: nobody disagreed in them.
+                    GiveUpAfter(++round, group);
                 }
             }
-            catch (Exception exception) when (IsPassing(exception) && !_stopping.IsCancellationRequested)
+            catch (Exception exception) when (DatabaseFault.IsPassing(exception) && !_stopping.IsCancellationRequested)
             {
-                Log.AppendPostponed(_log, delay.TotalMilliseconds, exception.Message);
+                away = away == 0 ? _clock.GetTimestamp() : away;
+                Log.AppendPostponed(_log, DatabaseFault.Explain(exception), delay.TotalMilliseconds);
                 _versions.Clear();
+                if (exception is PostgresException { SqlState: PostgresErrorCodes.ReadOnlySqlTransaction })
+                {
+                    // A session stays read-only when its database no longer is.
+                    _database.Clear();
+                }
+
                 await Task.Delay(delay, _clock, _stopping.Token);
-                delay = delay < TimeSpan.FromSeconds(5) ? delay * 2 : delay;
+                delay = delay * 2 < LastDelay ? delay * 2 : LastDelay;
+            }
+            catch (PostgresException exception) when (DatabaseFault.IsLostRace(exception, alone: group.Count == 1))
+            {
+                _versions.Clear();
+                GiveUpAfter(++round, group);
             }
             catch (PostgresException exception) when (group.Count == 1)
             {
@@ -170,35 +189,12 @@ internal sealed class Sequencer : IAsyncDisposable
         }
     }
 
-    /// <summary>Streams that nobody expects at a version, and that this process does not know, are looked up first.
-    /// </summary>
-    private async Task LearnVersionsAsync(List<PendingAppend> group)
+    private static void GiveUpAfter(int round, List<PendingAppend> group)
     {
-        List<string>? unknown = null;
-        foreach (var pending in group)
+        if (round >= MaxRounds)
         {
-            foreach (var signed in pending.Request.Events)
-            {
-                var stream = signed.Statement.Stream;
-                if (!_versions.ContainsKey(stream) && !pending.Request.Expected.ContainsKey(stream))
-                {
-                    (unknown ??= []).Add(stream.ToString());
-                }
-            }
-        }
-
-        if (unknown is null)
-        {
-            return;
-        }
-
-        await using var command = _database.CreateCommand(
-            "SELECT s.id, coalesce(m.version, 0) FROM unnest($1) AS s (id) LEFT JOIN mt_streams m ON m.id = s.id");
-        command.Parameters.Add(Array(unknown.Distinct().ToArray(), NpgsqlDbType.Text));
-        await using var reader = await command.ExecuteReaderAsync(_stopping.Token);
-        while (await reader.ReadAsync(_stopping.Token))
-        {
-            _versions[StreamId.Parse(reader.GetString(0))] = reader.GetInt64(1);
+            Fail(group, new InvalidOperationException(
+                $"Others kept writing the same streams for {MaxRounds} rounds; nothing was appended."));
         }
     }
 
@@ -217,10 +213,11 @@ internal sealed class Sequencer : IAsyncDisposable
             StreamId? wrong = null;
             foreach (var (stream, expected) in pending.Request.Expected)
             {
-                if (plan.VersionOf(stream, _versions, expected) != expected)
-                {
-                    wrong = stream;
-                }
+                // Where a stream may stand further on, only the database can say whether it stands right.
+                var isWrong = pending.Request.Tolerant.Contains(stream) && !plan.Touched(stream)
+                    ? pending.Refused.Contains(stream)
+                    : plan.VersionOf(stream, _versions, expected) != expected;
+                wrong = isWrong ? stream : wrong;
             }
 
             if (wrong is { } conflict)
@@ -234,13 +231,13 @@ internal sealed class Sequencer : IAsyncDisposable
                     // What this process remembers may be old, or the append may have been made before: ask.
                     pending.Confirmed = true;
                     _versions.Remove(conflict);
-                    plan.Add(pending, _versions);
+                    plan.Add(pending);
                 }
 
                 continue;
             }
 
-            plan.Add(pending, _versions);
+            plan.Add(pending);
         }
 
         return plan;
@@ -256,13 +253,18 @@ internal sealed class Sequencer : IAsyncDisposable
     private async Task<bool> SendAsync(GroupPlan plan)
     {
         var now = _clock.GetUtcNow().ToMicroseconds();
-        await using var command = _database.CreateCommand(
-            "SELECT outcome, detail, number FROM ml_append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14)");
+        await using var connection = await _database.OpenConnectionAsync(_stopping.Token);
+        await using var command = new NpgsqlCommand(
+            "SELECT outcome, detail, number FROM ml_append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17)",
+            connection);
         plan.Fill(command.Parameters, now);
         long? first = null;
         var duplicates = new Dictionary<Guid, long>();
-        await using (var reader = await command.ExecuteReaderAsync(_stopping.Token))
+        var refused = new HashSet<StreamId>();
+        _watch.Begin(connection.ProcessID);
+        try
         {
+            await using var reader = await command.ExecuteReaderAsync(_stopping.Token);
             while (await reader.ReadAsync(_stopping.Token))
             {
                 switch (reader.GetString(0))
@@ -270,8 +272,13 @@ internal sealed class Sequencer : IAsyncDisposable
                     case "appended":
                         first = reader.GetInt64(2);
                         break;
+                    case "base":
+                        plan.Correct(StreamId.Parse(reader.GetString(1)), reader.GetInt64(2));
+                        break;
                     case "version":
-                        _versions[StreamId.Parse(reader.GetString(1))] = reader.GetInt64(2);
+                        var stream = StreamId.Parse(reader.GetString(1));
+                        _versions[stream] = reader.GetInt64(2);
+                        refused.Add(stream);
                         break;
                     default:
                         duplicates[Guid.Parse(reader.GetString(1))] = reader.GetInt64(2);
@@ -279,15 +286,20 @@ internal sealed class Sequencer : IAsyncDisposable
                 }
             }
         }
+        finally
+        {
+            _watch.End();
+        }
 
         if (first is not { } position)
         {
             foreach (var pending in plan.Pending)
             {
                 pending.Confirmed = true;
+                pending.Refused.UnionWith(pending.Request.Expected.Keys.Where(refused.Contains));
             }
 
-            await AnswerDuplicatesAsync(plan, duplicates);
+            await RepeatedAppends.AnswerAsync(_database, plan, duplicates, _stopping.Token);
             return false;
         }
 
@@ -298,7 +310,7 @@ internal sealed class Sequencer : IAsyncDisposable
             _versions.Clear();
         }
 
-        _recent.Add(recorded);
+        _recent.Append(recorded);
         var at = 0;
         foreach (var pending in plan.Pending)
         {
@@ -309,78 +321,6 @@ internal sealed class Sequencer : IAsyncDisposable
 
         return true;
     }
-
-    /// <summary>A request whose events are all in the log already was appended by an earlier call whose answer got
-    /// lost: it is told so. One of which some are there was never one append: it is refused.</summary>
-    private async Task AnswerDuplicatesAsync(GroupPlan plan, Dictionary<Guid, long> duplicates)
-    {
-        if (duplicates.Count == 0)
-        {
-            return;
-        }
-
-        var seen = new HashSet<Guid>();
-        foreach (var pending in plan.Pending)
-        {
-            var events = pending.Request.Events;
-            var there = events.Count(signed => duplicates.ContainsKey(signed.Statement.Id.Value));
-            if (there == events.Count)
-            {
-                pending.Answer.TrySetResult(await ReadBackAsync(events, duplicates));
-            }
-            else if (there > 0 || !events.All(signed => seen.Add(signed.Statement.Id.Value)))
-            {
-                pending.Answer.TrySetResult(new AppendOutcome.Rejected(new Refusal(
-                    "EVENT_ID_TAKEN", "some of these events are in the log already, in another append")));
-            }
-        }
-    }
-
-    private async Task<AppendOutcome> ReadBackAsync(
-        IReadOnlyList<SignedEvent> events, Dictionary<Guid, long> positions)
-    {
-        await using var command = _database.CreateCommand(
-            "SELECT seq_id, stream_id, version, timestamp, headers ->> 'digest' FROM mt_events WHERE seq_id = ANY ($1)");
-        command.Parameters.Add(Array(
-            events.Select(signed => positions[signed.Statement.Id.Value]).ToArray(), NpgsqlDbType.Bigint));
-        var rows = new Dictionary<long, (string Stream, long Version, DateTimeOffset At, string Digest)>();
-        await using (var reader = await command.ExecuteReaderAsync(_stopping.Token))
-        {
-            while (await reader.ReadAsync(_stopping.Token))
-            {
-                rows[reader.GetInt64(0)] = (
-                    reader.GetString(1), reader.GetInt64(2), reader.GetFieldValue<DateTimeOffset>(3), reader.GetString(4));
-            }
-        }
-
-        var recorded = new List<RecordedEvent>();
-        foreach (var signed in events)
-        {
-            var position = positions[signed.Statement.Id.Value];
-            var row = rows[position];
-            if (row.Digest != signed.Digest.ToString())
-            {
-                return new AppendOutcome.Rejected(new Refusal(
-                    "EVENT_ID_TAKEN", $"event id {signed.Statement.Id} stands for another event, at position {position}"));
-            }
-
-            recorded.Add(new RecordedEvent(signed, position, row.Version, row.At));
-        }
-
-        return new AppendOutcome.Appended(recorded, Before: true);
-    }
-
-    internal static bool IsPassing(Exception exception) => exception switch
-    {
-        PostgresException postgres => postgres.IsTransient || postgres.SqlState is
-            PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.CannotConnectNow
-            or PostgresErrorCodes.TooManyConnections or PostgresErrorCodes.DiskFull
-
-            // Nobody cancels an append: a cancellation that was meant for another command of the connection came late.
-            or PostgresErrorCodes.QueryCanceled,
-        NpgsqlException or IOException or TimeoutException => true,
-        _ => false,
-    };
 
     private static void Fail(IEnumerable<PendingAppend> group, Exception exception)
     {

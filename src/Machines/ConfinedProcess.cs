@@ -12,7 +12,9 @@ namespace MeshLedger.Machines;
 /// as needs no way in through the directories above.</param>
 internal sealed record Confinement(string Program, IReadOnlyList<string> Arguments, string WorkingDirectory)
 {
-    public required string User { get; init; }
+    /// <summary>Null where this process has no right to become another user: then the program runs as it does.
+    /// </summary>
+    public required UnixAccount? Account { get; init; }
 
     /// <summary>A group beside the user's own, such as that of /dev/kvm.</summary>
     public int? ExtraGroup { get; init; }
@@ -128,7 +130,7 @@ internal sealed class ConfinedProcess : IAsyncDisposable
         yield return string.Create(CultureInfo.InvariantCulture, $"--fsize={confinement.FileBytes}");
         yield return string.Create(CultureInfo.InvariantCulture, $"--nofile={MaxOpenFiles}");
         yield return "--core=0";
-        if (Linux.IsRoot)
+        if (confinement.Account is not null)
         {
             yield return string.Create(CultureInfo.InvariantCulture, $"--nproc={MaxProcesses}");
         }
@@ -136,10 +138,8 @@ internal sealed class ConfinedProcess : IAsyncDisposable
         yield return "/usr/bin/setpriv";
         yield return "--no-new-privs";
         yield return "--pdeathsig=KILL";
-        if (Linux.IsRoot)
+        if (confinement.Account is var (user, group))
         {
-            var (user, group) = Linux.FindUser(confinement.User)
-                ?? throw new InvalidOperationException($"There is no user '{confinement.User}'.");
             yield return string.Create(CultureInfo.InvariantCulture, $"--reuid={user}");
             yield return string.Create(CultureInfo.InvariantCulture, $"--regid={group}");
             yield return confinement.ExtraGroup is { } extra

@@ -45,7 +45,8 @@ public static partial class DiskImages
         var confinement = new Confinement(QemuImg,
             ["info", "--output=json", "-f", format, "--", path], "/")
         {
-            User = user,
+            Account = !Linux.IsRoot ? null
+                : Linux.FindUser(user) ?? throw new InvalidOperationException($"There is no user '{user}'."),
             AddressSpaceBytes = AddressSpaceBytes,
             FileBytes = 0,
         };

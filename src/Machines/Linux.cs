@@ -3,6 +3,9 @@ using System.Runtime.InteropServices;
 
 namespace MeshLedger.Machines;
 
+/// <summary>User and group number.</summary>
+internal readonly record struct UnixAccount(int User, int Group);
+
 /// <summary>The few calls of Linux that .NET does not offer.</summary>
 internal static partial class Linux
 {
@@ -28,13 +31,18 @@ internal static partial class Linux
     }
 
     /// <summary>User and group number from /etc/passwd, or null.</summary>
-    public static (int User, int Group)? FindUser(string name)
+    public static UnixAccount? FindUser(string name)
     {
         var fields = FindLine("/etc/passwd", name);
         return fields is [_, _, var user, var group, ..]
-            ? (int.Parse(user, CultureInfo.InvariantCulture), int.Parse(group, CultureInfo.InvariantCulture))
+            ? new UnixAccount(
+                int.Parse(user, CultureInfo.InvariantCulture), int.Parse(group, CultureInfo.InvariantCulture))
             : null;
     }
+
+    /// <summary>True if this process's user namespace has all of these user and group numbers.</summary>
+    public static bool HasAccounts(long first, long count) =>
+        Covers("/proc/self/uid_map", first, count) && Covers("/proc/self/gid_map", first, count);
 
     public static int? FindGroup(string name) => FindLine("/etc/group", name) is [_, _, var group, ..]
         ? int.Parse(group, CultureInfo.InvariantCulture)
@@ -55,6 +63,14 @@ internal static partial class Linux
             return null;
         }
     }
+
+    // Lines of: first number inside, first number outside, how many.
+    private static bool Covers(string map, long first, long count) => File.ReadLines(map)
+        .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        .Where(fields => fields.Length == 3)
+        .Select(fields => (Start: long.Parse(fields[0], CultureInfo.InvariantCulture),
+            Count: long.Parse(fields[2], CultureInfo.InvariantCulture)))
+        .Any(range => range.Start <= first && first + count <= range.Start + range.Count);
 
     private static string[]? FindLine(string table, string name) => File.ReadLines(table)
         .Select(line => line.Split(':')).FirstOrDefault(fields => fields[0] == name);

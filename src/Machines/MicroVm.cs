@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 
 namespace MeshLedger.Machines;
 
@@ -7,7 +6,6 @@ namespace MeshLedger.Machines;
 public static class MicroVm
 {
     private const int PipeBytes = 64 * 1024;
-    private const int ConsoleBytes = 16 * 1024;
     private const long EmulatorBytes = 4L << 30;
     private const int KernelMb = 80;
     private const int SigKill = 9;
@@ -47,17 +45,19 @@ public static class MicroVm
         host.Enter();
         try
         {
-            var directory = host.NewMachineDirectory();
+            var live = request.Output is { } listener ? new LiveOutput(listener, host.Time, host.Logger) : null;
             try
             {
-                var result = await RunInAsync(directory, host, request, accelerator, cancellationToken);
-                Log.MachineEnded(host.Logger, directory, result.Outcome, result.Duration.TotalSeconds,
+                using var directory = host.NewMachineDirectory();
+                var result = await RunInAsync(directory, host, request, accelerator, live, cancellationToken);
+                Log.MachineEnded(host.Logger, directory.Path, result.Outcome, result.Duration.TotalSeconds,
                     result.EngineName, result.Reason);
                 return result;
             }
             finally
             {
-                Directory.Delete(directory, recursive: true);
+                // The machine and its directory are gone by now, whatever the listener does.
+                await (live?.EndAsync() ?? Task.CompletedTask);
             }
         }
         finally
@@ -67,18 +67,18 @@ public static class MicroVm
     }
 
     private static async Task<MicroVmResult> RunInAsync(
-        string directory, MicroVmHost host, MicroVmRequest request, string accelerator,
+        MachineDirectory directory, MicroVmHost host, MicroVmRequest request, string accelerator, LiveOutput? live,
         CancellationToken cancellationToken)
     {
         var start = host.Time.GetTimestamp();
-        await using (var archive = File.Create(Path.Combine(directory, "initramfs")))
+        cancellationToken.ThrowIfCancellationRequested();
+        await using (var archive = directory.Create("initramfs"))
         {
             Initramfs.Write(archive, request);
         }
 
-        // Its directory is private; the file has to be readable whatever the umask is.
-        File.SetUnixFileMode(Path.Combine(directory, "initramfs"), RunDirectory.Readable);
-
+        var account = host.NewAccount();
+        directory.GiveTo(account);
         using var limit = new CancellationTokenSource(request.TimeLimit, host.Time);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(
             limit.Token, cancellationToken, host.Stopping);
@@ -88,7 +88,9 @@ public static class MicroVm
         string? malformed = null;
         (int ExitCode, string Stderr) exit;
 
-        await using (var qemu = await ConfinedProcess.StartAsync(Confine(directory, host, request, accelerator)))
+        cancellationToken.ThrowIfCancellationRequested();
+        var confinement = Confine(directory.Path, account, host, request, accelerator);
+        await using (var qemu = await ConfinedProcess.StartAsync(confinement))
         {
             await using (ending.Token.Register(() =>
             {
@@ -98,7 +100,7 @@ public static class MicroVm
             {
                 try
                 {
-                    await ReadAsync(qemu.Stdout, record, () =>
+                    await ReadAsync(qemu.Stdout, record, live, () =>
                     {
                         bootTime = host.Time.GetElapsedTime(start);
                         request.Booted?.Invoke();
@@ -130,7 +132,7 @@ public static class MicroVm
             : record.Ending is { } ended ? Judge(ended, request)
             : limit.IsCancellationRequested ? (MicroVmOutcome.TimedOut, string.Create(CultureInfo.InvariantCulture,
                 $"The time limit of {request.TimeLimit.TotalSeconds:0.###} s passed."))
-            : JudgeEarlyEnd(ReadConsole(Path.Combine(directory, "console.log")), exit);
+            : JudgeEarlyEnd(directory.ReadConsole(), exit);
         return NewResult(host, accelerator, outcome, reason, host.Time.GetElapsedTime(start)) with
         {
             ExitCode = record.Ending is { Kind: GuestEnd.Exited } exited ? exited.Code : null,
@@ -144,14 +146,22 @@ public static class MicroVm
         };
     }
 
-    private static async Task ReadAsync(Stream stdout, GuestRecord record, Action spoke)
+    private static async Task ReadAsync(Stream stdout, GuestRecord record, LiveOutput? live, Action spoke)
     {
         var buffer = new byte[PipeBytes];
         int count;
         while (record.Ending is null && (count = await stdout.ReadAsync(buffer)) > 0)
         {
             var before = record.Spoke;
-            record.Add(buffer.AsSpan(0, count));
+            try
+            {
+                record.Add(buffer.AsSpan(0, count));
+            }
+            finally
+            {
+                live?.Keep(record.Stdout.Bytes, record.Stderr.Bytes);
+            }
+
             if (record.Spoke && !before)
             {
                 spoke();
@@ -160,11 +170,11 @@ public static class MicroVm
     }
 
     private static Confinement Confine(
-        string directory, MicroVmHost host, MicroVmRequest request, string accelerator) =>
+        string directory, UnixAccount? account, MicroVmHost host, MicroVmRequest request, string accelerator) =>
         new(host.Qemu,
         [
             "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
-            "-M", "microvm,acpi=off,rtc=on", "-accel", accelerator,
+            "-M", "microvm,acpi=off,rtc=on", "-accel", Acceleration(accelerator),
             "-m", request.MemoryMb.ToString(CultureInfo.InvariantCulture),
             "-smp", request.Vcpus.ToString(CultureInfo.InvariantCulture),
             "-chardev", "stdio,id=channel,signal=off", "-device", "isa-debugcon,iobase=0xe9,chardev=channel",
@@ -174,10 +184,13 @@ public static class MicroVm
         ],
         directory)
         {
-            User = host.User,
+            Account = account,
             ExtraGroup = accelerator == "kvm" ? Linux.FindGroup("kvm") : null,
             AddressSpaceBytes = ((long)request.MemoryMb << 20) + EmulatorBytes,
         };
+
+    // Translated code would otherwise be kept up to a gigabyte, which a guest could fill.
+    private static string Acceleration(string accelerator) => accelerator == "tcg" ? "tcg,tb-size=64" : accelerator;
 
     private static (MicroVmOutcome Outcome, string Reason)? Refuse(MicroVmRequest request)
     {
@@ -242,21 +255,6 @@ public static class MicroVm
         var said = exit.Stderr.Split('\n')[0].Trim();
         return (MicroVmOutcome.MachineFailed, string.Create(CultureInfo.InvariantCulture,
             $"QEMU ended early with exit code {exit.ExitCode}{(said.Length > 0 ? $": {said}" : ".")}"));
-    }
-
-    private static string ReadConsole(string path)
-    {
-        // Its owner is QEMU's user, so it may have become anything: only a regular file is read.
-        if (new FileInfo(path) is not { Exists: true, LinkTarget: null })
-        {
-            return "";
-        }
-
-        using var file = File.OpenRead(path);
-        var bytes = new byte[ConsoleBytes];
-        file.Seek(-Math.Min(bytes.Length, file.Length), SeekOrigin.End);
-        var count = file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
-        return Encoding.Latin1.GetString(bytes, 0, count);
     }
 
     private static MicroVmResult NewResult(

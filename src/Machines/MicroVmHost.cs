@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text.RegularExpressions;
 using MeshLedger.Crypto;
 using Microsoft.Extensions.Logging;
@@ -14,8 +15,9 @@ public sealed record MicroVmHostOptions
     /// <summary>Every machine gets a private directory below this one, which is made if it is not there.</summary>
     public required string RunDirectory { get; init; }
 
-    /// <summary>QEMU runs as this user when the node runs as root.</summary>
-    public string User { get; init; } = "nobody";
+    /// <summary>All QEMUs run as this user when the node runs as root. Null: each has a user of its own, which is
+    /// nobody else's.</summary>
+    public string? User { get; init; }
 
     /// <summary>Instead of the one on the path.</summary>
     public string? Qemu { get; init; }
@@ -47,10 +49,16 @@ public sealed partial class MicroVmHost : IAsyncDisposable
 {
     private static readonly TimeSpan ProbeLimit = TimeSpan.FromSeconds(5);
 
+    // Numbers that no user database gives out (systemd: docs/UIDS-GIDS.md), enough of them to take any at random.
+    private const int FirstOwnUser = 0x7000_0000;
+    private const int OwnUsers = 0x0FFF_FFFF;
+    private const string SharedUser = "nobody";
+
     private readonly RunDirectory _directory;
     private readonly Lazy<Task<bool>> _kvm;
     private readonly CancellationTokenSource _stopping = new();
     private readonly string _accelerator;
+    private readonly UnixAccount? _sharedAccount;
     private readonly Lock _countLock = new();
     private readonly TaskCompletionSource _idle = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _running;
@@ -60,12 +68,17 @@ public sealed partial class MicroVmHost : IAsyncDisposable
     {
         Qemu = qemu;
         QemuVersion = ReadVersion(qemu);
-        User = options.User;
+        if (Linux.IsRoot && (options.User is not null || !Linux.HasAccounts(FirstOwnUser, OwnUsers)))
+        {
+            _sharedAccount = Linux.FindUser(options.User ?? SharedUser);
+            Log.MachinesShareUser(logger, options.User ?? SharedUser);
+        }
+
         Time = time;
         Logger = logger;
         _accelerator = options.Accelerator;
         _kvm = new Lazy<Task<bool>>(() => Task.Run(ProbeKvmAsync));
-        _directory = RunDirectory.Claim(options.RunDirectory, options.User);
+        _directory = RunDirectory.Claim(options.RunDirectory);
 
         var image = File.ReadAllBytes(kernel);
         KernelSha256 = Digest.OfBytes(image);
@@ -95,8 +108,6 @@ public sealed partial class MicroVmHost : IAsyncDisposable
 
     internal string KernelPath { get; }
 
-    internal string User { get; }
-
     internal TimeProvider Time { get; }
 
     internal ILogger Logger { get; }
@@ -125,10 +136,11 @@ public sealed partial class MicroVmHost : IAsyncDisposable
             _ = Existing(tool) ?? throw Missing(tool, null, null, "util-linux");
         }
 
-        if (Linux.IsRoot && Linux.FindUser(options.User) is null)
+        var user = options.User ?? SharedUser;
+        if (Linux.IsRoot && Linux.FindUser(user) is null)
         {
-            throw new MachinesUnavailableException($"There is no user '{options.User}' for QEMU to run as. Make one " +
-                $"with: useradd --system --no-create-home {options.User}");
+            throw new MachinesUnavailableException($"There is no user '{user}' for QEMU to run as. Make one with: " +
+                $"useradd --system --no-create-home {user}");
         }
 
         return new MicroVmHost(options, qemu, kernel, time, logger);
@@ -169,7 +181,19 @@ public sealed partial class MicroVmHost : IAsyncDisposable
         _stopping.Dispose();
     }
 
-    internal string NewMachineDirectory() => _directory.NewMachine();
+    internal MachineDirectory NewMachineDirectory() => _directory.NewMachine();
+
+    /// <summary>Whom the next QEMU runs as; null if the node is not root, and it runs as the node does.</summary>
+    internal UnixAccount? NewAccount()
+    {
+        if (!Linux.IsRoot || _sharedAccount is not null)
+        {
+            return _sharedAccount;
+        }
+
+        var number = FirstOwnUser + RandomNumberGenerator.GetInt32(OwnUsers);
+        return new UnixAccount(number, number);
+    }
 
     internal void Enter()
     {

@@ -1,5 +1,12 @@
 namespace MeshLedger.Machines;
 
+/// <summary>Where a program writes.</summary>
+public enum MicroVmStream
+{
+    Stdout,
+    Stderr,
+}
+
 /// <summary>One program to run, once, in a machine of its own.</summary>
 public sealed record MicroVmRequest
 {
@@ -7,8 +14,15 @@ public sealed record MicroVmRequest
     public const int MinMemoryMb = 96;
     public const int MaxMemoryMb = 16 * 1024;
     public const int MaxVcpus = 16;
+
+    /// <summary>What QEMU takes of the host's memory beside the guest's, in MB: some 115 were measured, and up to 64
+    /// are for translated code.</summary>
+    public const int EmulatorMb = 192;
     public const long DefaultOutputBytes = 1 << 20;
     public const long MaxOutputBytes = 64 << 20;
+
+    /// <summary>The most bytes of one call of <see cref="Output"/>.</summary>
+    public const int MaxLiveBytes = 64 * 1024;
 
     /// <summary>The most arguments, and the most variables, and the most files; the guest's init knows it too.</summary>
     public const int MaxStrings = 1024;
@@ -43,6 +57,14 @@ public sealed record MicroVmRequest
 
     /// <summary>Called once, when the guest's kernel is up and the program is about to start.</summary>
     public Action? Booted { get; init; }
+
+    /// <summary>
+    /// Called with what the program writes while it runs, in order within each stream, one call at a time. All pieces
+    /// of a stream together are the bytes that the result keeps of it, also where the run is cancelled or timed out.
+    /// A listener that throws is not called again, and one that is still busy a second after the machine's end is not
+    /// waited for; neither harms the run. The bytes do not change and may be held.
+    /// </summary>
+    public Action<MicroVmStream, ReadOnlyMemory<byte>>? Output { get; init; }
 
     internal void Validate()
     {

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text;
 
 namespace MeshLedger.Machines;
 
@@ -8,29 +9,27 @@ namespace MeshLedger.Machines;
 /// </summary>
 internal sealed class RunDirectory : IDisposable
 {
-    private const UnixFileMode Private =
+    internal const UnixFileMode Private =
         UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
     // QEMU's user may pass through to its own directory and the kernel, but not look around.
     private const UnixFileMode Passage = Private | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
 
     /// <summary>For files that QEMU's user reads and does not own.</summary>
-    public const UnixFileMode Readable = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead
+    internal const UnixFileMode Readable = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead
         | UnixFileMode.OtherRead;
 
     private readonly FileStream _lock;
-    private readonly (int User, int Group)? _owner;
 
-    private RunDirectory(string path, FileStream held, (int User, int Group)? owner)
+    private RunDirectory(string path, FileStream held)
     {
         Path = path;
         _lock = held;
-        _owner = owner;
     }
 
     public string Path { get; }
 
-    public static RunDirectory Claim(string root, string user)
+    public static RunDirectory Claim(string root)
     {
         root = System.IO.Path.GetFullPath(root);
         Directory.CreateDirectory(root, Passage);
@@ -44,24 +43,15 @@ internal sealed class RunDirectory : IDisposable
         File.SetUnixFileMode(path, Passage);
         var held = new FileStream(System.IO.Path.Combine(path, ".lock"), FileMode.CreateNew, FileAccess.Write,
             FileShare.None);
-        return new RunDirectory(path, held, Linux.IsRoot ? Linux.FindUser(user) : null);
+        return new RunDirectory(path, held);
     }
 
-    public string NewMachine()
+    /// <summary>A directory that nobody else sees into, until <see cref="MachineDirectory.GiveTo"/>.</summary>
+    public MachineDirectory NewMachine()
     {
         var path = System.IO.Path.Combine(Path, "vm-" + RandomNumberGenerator.GetHexString(16, lowercase: true));
         Directory.CreateDirectory(path, Private);
-        using (File.Create(System.IO.Path.Combine(path, "console.log")))
-        {
-        }
-
-        if (_owner is var (user, group))
-        {
-            Linux.GiveTo(System.IO.Path.Combine(path, "console.log"), user, group);
-            Linux.GiveTo(path, user, group);
-        }
-
-        return path;
+        return new MachineDirectory(path);
     }
 
     public void Dispose()
@@ -84,5 +74,66 @@ internal sealed class RunDirectory : IDisposable
         {
             // Its owner lives or is about to lock it, or another process is sweeping too.
         }
+    }
+}
+
+/// <summary>
+/// The directory of one machine. It belongs to the node, and QEMU's user may only pass through: it can make, replace
+/// and remove nothing in it, and writes to the console's file alone. Disposing removes it.
+/// </summary>
+internal sealed class MachineDirectory : IDisposable
+{
+    private const int ConsoleBytes = 16 * 1024;
+
+    // Held from before QEMU's user gets at it, so that it is the same file whatever becomes of its name.
+    private readonly FileStream _console;
+
+    public MachineDirectory(string path)
+    {
+        Path = path;
+        _console = new FileStream(System.IO.Path.Combine(path, "console.log"), new FileStreamOptions
+        {
+            Mode = FileMode.CreateNew,
+            Access = FileAccess.ReadWrite,
+            Share = FileShare.ReadWrite,
+        });
+    }
+
+    public string Path { get; }
+
+    /// <summary>Creates a file that QEMU reads.</summary>
+    public FileStream Create(string name)
+    {
+        var file = new FileStream(System.IO.Path.Combine(Path, name), FileMode.CreateNew, FileAccess.Write);
+
+        // The directory is private; the file has to be readable whatever the umask is.
+        File.SetUnixFileMode(file.SafeFileHandle, RunDirectory.Readable);
+        return file;
+    }
+
+    /// <summary>Lets QEMU's user in, once everything is in place. Without an account, it is the node's own.</summary>
+    public void GiveTo(UnixAccount? account)
+    {
+        if (account is { } user)
+        {
+            Linux.GiveTo(System.IO.Path.Combine(Path, "console.log"), user.User, user.Group);
+            Linux.GiveTo(Path, 0, user.Group);
+            File.SetUnixFileMode(Path, RunDirectory.Private | UnixFileMode.GroupExecute);
+        }
+    }
+
+    /// <summary>The end of what the guest's kernel said.</summary>
+    public string ReadConsole()
+    {
+        var bytes = new byte[ConsoleBytes];
+        _console.Seek(-Math.Min(bytes.Length, _console.Length), SeekOrigin.End);
+        var count = _console.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
+        return Encoding.Latin1.GetString(bytes, 0, count);
+    }
+
+    public void Dispose()
+    {
+        _console.Dispose();
+        Directory.Delete(Path, recursive: true);
     }
 }

@@ -9,16 +9,17 @@ using Microsoft.Extensions.Logging;
 namespace MeshLedger.Node;
 
 /// <summary>
-/// Looks after jobs that have not ended: judges what workers say, closes bidding, assigns, settles, gives up what is
-/// past its time, and tells workers and those who wait for results. It acts on its own jobs, and on those of nodes that
-/// are gone.
+/// Looks after jobs that have not ended: judges what workers say, closes bidding, assigns, settles, offers again what
+/// was lost or failed, cancels, gives up what is past its time, and tells workers and those who wait for results. It acts
+/// on its own jobs, and on those of nodes that are gone.
 /// </summary>
 internal sealed class Coordinator : IAsyncDisposable
 {
     private const int MaxRounds = 20;
+    private static readonly TimeSpan Often = TimeSpan.FromSeconds(10);
 
-    private readonly IEventStore _store;
     private readonly Registry _registry;
+    private readonly Standings _standings;
     private readonly WorkerLinks _workers;
     private readonly Treasury _treasury;
     private readonly NodeOptions _options;
@@ -26,19 +27,22 @@ internal sealed class Coordinator : IAsyncDisposable
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly OpenJobs _jobs;
+    private readonly JobDesk _desk;
+    private readonly Hearing _hearing;
     private readonly TaskCompletionSource _broken = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _stopping = new();
     private readonly Task _timing;
-    private volatile IReadOnlySet<Did> _liveNodes = new HashSet<Did>();
 
     public Coordinator(
-        IEventStore store, Registry registry, WorkerLinks workers, OpenJobs jobs, Treasury treasury, NodeOptions options,
-        EventAuthor node, TimeProvider clock, ILogger log)
+        Registry registry, Standings standings, WorkerLinks workers, OpenJobs jobs, Treasury treasury, JobDesk desk,
+        Hearing hearing, NodeOptions options, EventAuthor node, TimeProvider clock, ILogger log)
     {
-        _store = store;
         _registry = registry;
+        _standings = standings;
         _workers = workers;
         _treasury = treasury;
+        _desk = desk;
+        _hearing = hearing;
         _options = options;
         _node = node;
         _clock = clock;
@@ -47,75 +51,38 @@ internal sealed class Coordinator : IAsyncDisposable
         _timing = Task.Run(WatchTimesAsync);
     }
 
-    public async Task<Submission> SubmitAsync(JobDocument document, string transport, CancellationToken cancellationToken)
+    /// <summary>Fails when a decision met history that no rule allows; never ends otherwise.</summary>
+    public Task Broken => _broken.Task;
+
+    public async Task<Submission> SubmitAsync(
+        JobDocument document, string transport, EventAuthor submitter, CancellationToken cancellationToken)
     {
-        var (submission, events) = await _treasury.SubmitAsync(document, transport, cancellationToken);
+        var (submission, events) = await _treasury.SubmitAsync(document, transport, submitter, null, cancellationToken);
         _jobs.Observe(events);
         return submission;
     }
 
     public void Decline(Digest registration, JobId job, int attempt)
     {
-        if (_jobs.Find(job) is not { } entry || entry.State?.Attempt != attempt)
+        if (_jobs.Find(job) is { } entry && entry.State is { } state && state.Attempt == attempt)
         {
-            return;
-        }
-
-        lock (entry.Declined)
-        {
-            entry.Declined.Add(registration);
-        }
-
-        _jobs.Due.Add(job, _clock.GetUtcNow());
-    }
-
-    /// <summary>Fails when a decision met history that no rule allows; never ends otherwise.</summary>
-    public Task Broken => _broken.Task;
-
-    /// <summary>Judges and appends what one worker said about one job; an answer an event.</summary>
-    public async Task<Refusal?[]> ReportAsync(
-        JobId job, IReadOnlyList<SignedEvent> events, CancellationToken cancellationToken)
-    {
-        var entry = _jobs.Find(job) ?? new JobEntry(job);
-        await entry.Gate.WaitAsync(cancellationToken);
-        try
-        {
-            for (var round = 0; round < MaxRounds; round++)
+            entry.Decline(registration);
+            if (state.Bids.Count > 0 && _desk.WhyClose(entry, state) is not null)
             {
-                var before = entry.State;
-                if (before is null)
-                {
-                    before = await _jobs.LoadStateAsync(job, cancellationToken);
-                    entry.Reset(before);
-                }
-
-                if (await TryReportAsync(entry, before, events, cancellationToken) is { } answers)
-                {
-                    return answers;
-                }
-
-                // Another node wrote the stream: judge again by what it holds now.
-                entry.Reset(null);
+                _jobs.Due.Now(job);
             }
         }
-        finally
-        {
-            entry.Gate.Release();
-        }
-
-        var busy = new Refusal("BUSY", "other nodes keep writing this job's stream; say it again");
-        return [.. events.Select(_ => busy)];
     }
 
     /// <summary>Which nodes are alive; jobs of others are looked after here from now on.</summary>
     public void SetLiveNodes(IReadOnlySet<Did> nodes)
     {
-        _liveNodes = nodes;
+        _desk.LiveNodes = nodes;
         foreach (var entry in _jobs.All)
         {
             if (entry.State is { } state && state.Coordinator != _node.Did && !nodes.Contains(state.Coordinator))
             {
-                _jobs.Due.Add(entry.Id, _clock.GetUtcNow());
+                _jobs.Due.Now(entry.Id);
             }
         }
     }
@@ -125,124 +92,6 @@ internal sealed class Coordinator : IAsyncDisposable
         await _stopping.CancelAsync();
         await _timing;
         _stopping.Dispose();
-    }
-
-    /// <summary>Null if the stream was not as <paramref name="before"/> has it.</summary>
-    private async Task<Refusal?[]?> TryReportAsync(
-        JobEntry entry, JobState? before, IReadOnlyList<SignedEvent> events, CancellationToken cancellationToken)
-    {
-        var answers = new Refusal?[events.Count];
-        var accepted = new List<SignedEvent>();
-        var state = before;
-        for (var i = 0; i < events.Count; i++)
-        {
-            var fact = EventFact.Of(events[i].Statement);
-            answers[i] = JobRules.Check(state, fact, _registry);
-            if (answers[i] is null)
-            {
-                state = Job.Evolve(state, fact);
-                accepted.Add(events[i]);
-            }
-        }
-
-        if (accepted.Count < events.Count)
-        {
-            await ForgiveRepeatsAsync(entry.Id, events, answers, cancellationToken);
-        }
-
-        if (accepted.Count == 0)
-        {
-            return answers;
-        }
-
-        if (state!.Receipt is not null)
-        {
-            var ended = await _treasury.EndAsync(
-                entry.Id, before!, accepted, new JobCommand.Settle(), cancellationToken);
-            if (ended is null)
-            {
-                return null;
-            }
-
-            _jobs.Observe(ended);
-            return answers;
-        }
-
-        var draft = new Draft();
-        var stream = StreamId.OfJob(entry.Id);
-        draft.Expect(stream, before!.Version, before.Submission.Terms.CorrelationId);
-        accepted.ForEach(draft.Add);
-        if (state.Status == JobStatus.BiddingOpen && IsMine(state) && AllAnswered(entry, state) && !IsTooLate(state))
-        {
-            draft.Add(_node, Decide(state, new JobCommand.CloseBidding("all_answered")), stream);
-        }
-
-        return await AppendAsync(draft, cancellationToken) ? answers : null;
-    }
-
-    /// <summary>An event that the stream holds already is not refused: its author did not hear the answer.</summary>
-    private async Task ForgiveRepeatsAsync(
-        JobId job, IReadOnlyList<SignedEvent> events, Refusal?[] answers, CancellationToken cancellationToken)
-    {
-        var held = (await _store.LoadAsync(StreamId.OfJob(job), cancellationToken))
-            .Select(recorded => recorded.Event.Digest)
-            .ToHashSet();
-        for (var i = 0; i < events.Count; i++)
-        {
-            if (answers[i] is not null && held.Contains(events[i].Digest))
-            {
-                answers[i] = null;
-            }
-        }
-    }
-
-    private async Task<bool> AppendAsync(Draft draft, CancellationToken cancellationToken)
-    {
-        switch (await _store.AppendAsync(draft.Sign(), cancellationToken))
-        {
-            case AppendOutcome.Appended appended:
-                _jobs.Observe(appended.Events);
-                return true;
-            case AppendOutcome.Rejected rejected:
-                throw new InvalidOperationException($"The ledger refused an event: {rejected.Reason}");
-            default:
-                return false;
-        }
-    }
-
-    private Decision Decide(JobState state, JobCommand command) =>
-        Job.Decide(state, command, _clock.GetUtcNow(), _registry);
-
-    private bool IsMine(JobState state) =>
-        state.Coordinator == _node.Did || state.Coordinator.IsDefault || !_liveNodes.Contains(state.Coordinator);
-
-    private bool IsTooLate(JobState state) => state.Submission.Terms.Deadline <= _clock.GetUtcNow();
-
-    /// <summary>True when every live worker that could run the job has bid or declined.</summary>
-    private bool AllAnswered(JobEntry entry, JobState state)
-    {
-        foreach (var registration in _workers.Live)
-        {
-            if (state.Bids.Exists(bid => bid.Worker == registration.Worker && bid.Body.Attempt == state.Attempt))
-            {
-                continue;
-            }
-
-            lock (entry.Declined)
-            {
-                if (entry.Declined.Contains(registration.Digest))
-                {
-                    continue;
-                }
-            }
-
-            if (WorkerLinks.Unmet(state.Submission, registration.Facts).Count == 0)
-            {
-                return false;
-            }
-        }
-
-        return true;
     }
 
     private async Task WatchTimesAsync()
@@ -271,9 +120,19 @@ internal sealed class Coordinator : IAsyncDisposable
             await entry.Gate.WaitAsync(_stopping.Token);
             try
             {
-                for (var round = 0; round < MaxRounds && !await TryConsiderAsync(entry); round++)
+                var isDone = false;
+                for (var round = 0; round < MaxRounds && !isDone; round++)
                 {
-                    entry.Reset(null);
+                    isDone = await TryConsiderAsync(entry);
+                    if (!isDone)
+                    {
+                        entry.Reset(null);
+                    }
+                }
+
+                if (!isDone)
+                {
+                    _jobs.Due.In(entry.Id, TimeSpan.FromSeconds(1));
                 }
             }
             finally
@@ -293,7 +152,7 @@ internal sealed class Coordinator : IAsyncDisposable
         catch (Exception exception) when (!_stopping.IsCancellationRequested)
         {
             Log.DecisionFailed(_log, entry.Id.ToString(), exception.Message);
-            _jobs.Due.Add(entry.Id, _clock.GetUtcNow().AddSeconds(1));
+            _jobs.Due.In(entry.Id, TimeSpan.FromSeconds(1));
         }
     }
 
@@ -302,87 +161,150 @@ internal sealed class Coordinator : IAsyncDisposable
     {
         if (entry.State is not { } state)
         {
-            entry.Reset(await _jobs.LoadStateAsync(entry.Id, _stopping.Token));
+            var read = await _jobs.RefreshAsync(entry, _stopping.Token);
             if (entry.State is not { } loaded)
             {
-                return true;
+                // Either there is no such job, or more of it came while it was read.
+                return read is null;
             }
 
             state = loaded;
-            if (state.Status.IsTerminal())
-            {
-                _jobs.Finish(entry, state);
-                return true;
-            }
-
-            _jobs.Schedule(entry);
-            _jobs.TellAll(entry, state);
         }
 
-        if (state.Status.IsTerminal() || !IsMine(state))
+        if (state.Status.IsTerminal())
         {
             return true;
         }
 
-        var now = _clock.GetUtcNow();
-        if (state.Receipt is not null)
+        if (state.Status == JobStatus.BiddingOpen
+            && (entry.InPhase >= Turns.Length || entry.InPhase.TotalMilliseconds >= state.Submission.Terms.BidWindowMs))
         {
-            return await EndAsync(entry, state, new JobCommand.Settle());
+            _jobs.OpenToAll(entry, state);
         }
 
-        if (IsTooLate(state) && state.Status is JobStatus.BiddingOpen or JobStatus.BiddingClosed)
+        if (!_desk.IsMine(state))
         {
-            var passed = Timestamps.Write(state.Submission.Terms.Deadline!.Value);
-            return await EndAsync(entry, state, Abandon(
-                "DEADLINE_EXCEEDED", $"The deadline {passed} passed before a worker was assigned. {WhyWaiting(state)}"));
+            // Whoever looks after it may be gone tomorrow; SetLiveNodes brings it back then.
+            return true;
         }
 
-        if (state.Status == JobStatus.Executing && now >= _jobs.AttemptLimit(state))
+        if (state.CancelDigest is not null)
         {
-            return await EndAsync(entry, state, Abandon(
-                "TIMEOUT",
-                $"The worker gave no receipt within {state.Submission.Terms.TimeoutMs / 1000} s "
-                + $"and {_options.AttemptGrace.TotalSeconds} s of grace."));
+            return await _desk.EndAsync(entry, state, [], new JobCommand.Cancel(), _stopping.Token);
         }
 
+        if (state.Status.IsUnderWay())
+        {
+            return await WatchAttemptAsync(entry, state);
+        }
+
+        return _desk.IsTooLate(state) ? await GiveUpAsync(entry, state) : await AdvanceAsync(entry, state);
+    }
+
+    /// <summary>An attempt is under way: it may have a verdict, or be past its lease, its time limit or the deadline.
+    /// </summary>
+    private async Task<bool> WatchAttemptAsync(JobEntry entry, JobState state)
+    {
+        var (silent, next) = Silent.Of(entry, state, _options.AttemptGrace, _hearing);
+        if (Verdict.Of(state, silent, _registry) is not null)
+        {
+            return await _desk.SettleAsync(entry, state, state, [], silent, _stopping.Token);
+        }
+
+        if (_desk.IsTooLate(state))
+        {
+            return await GiveUpAsync(entry, state);
+        }
+
+        LookAgain(entry, next);
+        return true;
+    }
+
+    /// <summary>No attempt is under way: bidding is to be opened or closed, or still to be waited for.</summary>
+    private async Task<bool> AdvanceAsync(JobEntry entry, JobState state)
+    {
         var decision = state.Status switch
         {
-            JobStatus.Submitted => Decide(state, new JobCommand.OpenBidding()),
-            JobStatus.BiddingOpen when AllAnswered(entry, state) =>
-                Decide(state, new JobCommand.CloseBidding("all_answered")),
-            JobStatus.BiddingOpen when now >= state.BiddingClosesAt => Decide(state, new JobCommand.CloseBidding("window")),
-            JobStatus.BiddingClosed => Decide(state, new JobCommand.CloseBidding("window")),
+            JobStatus.Submitted => _desk.Decide(state, new JobCommand.OpenBidding(_standings.OfSubmitter(state.Submitter))),
+            JobStatus.Retrying when RetryWait(entry, state) is { } wait && wait > TimeSpan.Zero => Wait(entry, wait),
+            JobStatus.Retrying => _desk.Decide(state, new JobCommand.OpenBidding(0)),
+            JobStatus.BiddingOpen when _desk.WhyClose(entry, state) is { } reason =>
+                _desk.CloseBidding(entry, state, reason),
+            JobStatus.BiddingClosed => _desk.CloseBidding(entry, state, "window"),
             _ => Decision.Nothing,
         };
         if (decision.Events.Count == 0)
         {
+            return state.Status == JobStatus.Retrying || await WaitForWorkersAsync(entry, state);
+        }
+
+        var draft = JobDesk.NewDraft(entry.Id, state);
+        draft.Add(_node, decision, StreamId.OfJob(entry.Id));
+        return await _desk.AppendAsync(draft, _stopping.Token);
+    }
+
+    /// <summary>How long until the next attempt; by the wall clock, but never longer than was decided, for that clock may
+    /// have been set back.</summary>
+    private TimeSpan RetryWait(JobEntry entry, JobState state)
+    {
+        var left = state.RetryAt!.Value - _clock.GetUtcNow();
+        var most = _options.Retry.MaxDelay - entry.InPhase;
+        return left < most ? left : most;
+    }
+
+    private Decision Wait(JobEntry entry, TimeSpan wait)
+    {
+        LookAgain(entry, wait);
+        return Decision.Nothing;
+    }
+
+    private async Task<bool> WaitForWorkersAsync(JobEntry entry, JobState state)
+    {
+        var able = _workers.Live.Count(worker => _workers.CouldRun(worker, state));
+
+        // Bidding that was closed takes no other bids: if too few of those it has can win now, none will.
+        var nobody = able < state.Submission.Terms.Replicas || state.Status == JobStatus.BiddingClosed;
+        if (entry.IsStuck && !nobody)
+        {
+            // A worker may have earned the reputation that the job asks for.
+            _jobs.Notices.TellAll(entry, state);
+        }
+
+        var waited = entry.Waiting(nobody);
+        if (waited < _options.WaitLimit)
+        {
+            var rest = _options.WaitLimit - waited;
+            LookAgain(entry, rest < Often ? rest : Often);
             return true;
         }
 
-        var draft = new Draft();
-        var stream = StreamId.OfJob(entry.Id);
-        draft.Expect(stream, state.Version, state.Submission.Terms.CorrelationId);
-        draft.Add(_node, decision, stream);
-        return await AppendAsync(draft, _stopping.Token);
+        return await _desk.EndAsync(entry, state, [], Abandon(
+            "NO_ELIGIBLE_WORKER",
+            $"No worker that could run the job came within {_options.WaitLimit.TotalSeconds} s. {WhyWaiting(state)}"),
+            _stopping.Token);
     }
 
-    private async Task<bool> EndAsync(JobEntry entry, JobState state, JobCommand command)
+    private Task<bool> GiveUpAsync(JobEntry entry, JobState state)
     {
-        var ended = await _treasury.EndAsync(entry.Id, state, [], command, _stopping.Token);
-        if (ended is null)
-        {
-            return false;
-        }
-
-        _jobs.Observe(ended);
-        return true;
+        var passed = Timestamps.Write(state.Submission.Terms.Deadline!.Value);
+        return _desk.EndAsync(entry, state, [], Abandon("DEADLINE_EXCEEDED", state.Status.IsUnderWay()
+            ? $"The deadline {passed} passed before the attempt ended."
+            : $"The deadline {passed} passed before a worker was assigned. {WhyWaiting(state)}"), _stopping.Token);
     }
 
-    private string WhyWaiting(JobState state) => WaitReasons.Of(state, _workers.Live) is { Count: > 0 } reasons
-        ? string.Join("; ", reasons)
-        : "No eligible bid came.";
+    private void LookAgain(JobEntry entry, TimeSpan delay)
+    {
+        if (entry.PlanLook(delay))
+        {
+            _jobs.Due.In(entry.Id, delay);
+        }
+    }
+
+    private string WhyWaiting(JobState state) =>
+        WaitReasons.Of(state, _workers.Bidders(state.Submission.Operation)) is { Count: > 0 } reasons
+            ? string.Join("; ", reasons)
+            : "No eligible bid came.";
 
     private static JobCommand.Abandon Abandon(string code, string message) =>
-        new(new JobError(code, message, "market", Recoverable: code == "TIMEOUT"));
-
+        new(new JobError(code, message, "market", Recoverable: false));
 }

@@ -9,6 +9,7 @@ internal sealed class Draft
 {
     private readonly List<(EventAuthor? Author, Statement? Statement, SignedEvent? Signed)> _events = [];
     private readonly Dictionary<StreamId, long> _expected = [];
+    private readonly HashSet<StreamId> _tolerant = [];
     private readonly Dictionary<StreamId, string> _correlations = [];
 
     public bool IsEmpty => _events.Count == 0;
@@ -31,6 +32,9 @@ internal sealed class Draft
             _correlations[stream] = correlation;
         }
     }
+
+    /// <summary>An expected account may have had payments and refunds meanwhile.</summary>
+    public void Tolerate(StreamId stream) => _tolerant.Add(stream);
 
     /// <summary>Adds a decision's events to one stream; an event without a cause of its own answers the one before it.
     /// </summary>
@@ -66,6 +70,6 @@ internal sealed class Draft
             signed[i] ??= _events[i].Signed!;
         }
 
-        return new AppendRequest(signed, _expected) { Correlations = _correlations };
+        return new AppendRequest(signed, _expected) { Correlations = _correlations, Tolerant = _tolerant };
     }
 }

@@ -30,4 +30,17 @@ internal static partial class Log
 
     [LoggerMessage(2008, LogLevel.Warning, "Worker {Worker} reported what cannot be: {Reason}")]
     public static partial void ReportRefused(ILogger log, string worker, string reason);
+
+    [LoggerMessage(2009, LogLevel.Information, "Job {Job}: attempt {Attempt} came to nothing ({Code}); another follows at {RetryAt}.")]
+    public static partial void AttemptEnded(ILogger log, string job, int attempt, string code, string retryAt);
+
+    [LoggerMessage(2010, LogLevel.Warning, "Job {Job} of aid request {Request} was not submitted: {Reason}")]
+    public static partial void AidRefused(ILogger log, string job, string request, string reason);
+
+    [LoggerMessage(2011, LogLevel.Information, "Aid request {Request} is answered by template {Template}: job {Job}.")]
+    public static partial void AidMatched(ILogger log, string request, string template, string job);
+
+    [LoggerMessage(2012, LogLevel.Warning,
+        "The ledger was out of reach; leases of {Count} open jobs begin anew, so that no worker loses its work by it.")]
+    public static partial void HeardAgain(ILogger log, int count);
 }

@@ -9,16 +9,17 @@ namespace MeshLedger.Node;
 internal sealed class Membership(
     IEventStore store, Registry registry, NodeOptions options, EventAuthor node, TimeProvider clock, ILogger log)
 {
-    /// <summary>Returns once the node may write for the ledger.</summary>
+    /// <summary>Returns once the node may write for the ledger: the position up to which the registry is complete.
+    /// </summary>
     /// <exception cref="TimeoutException">Nobody admitted it in time; says what to do.</exception>
-    public async Task EnsureAsync(CancellationToken cancellationToken)
+    public async Task<long> EnsureAsync(CancellationToken cancellationToken)
     {
         if (await store.HeadAsync(cancellationToken) == 0)
         {
             await SayAsync(new NodeEvent.Founded(options.Name), null, StreamId.Ledger, 0, cancellationToken);
         }
 
-        await ReadAsync(cancellationToken);
+        var position = await RegistryReader.ReadAsync(store, registry, cancellationToken);
         if (registry.IsNode(node.Did))
         {
             if (registry.Founder == node.Did)
@@ -26,7 +27,7 @@ internal sealed class Membership(
                 Log.Founded(log, node.Did.ToString());
             }
 
-            return;
+            return position;
         }
 
         var stream = StreamId.OfNode(node.Did);
@@ -42,10 +43,11 @@ internal sealed class Membership(
             }
 
             await Task.Delay(TimeSpan.FromMilliseconds(200), clock, cancellationToken);
-            await ReadAsync(cancellationToken);
+            position = await RegistryReader.ReadAsync(store, registry, cancellationToken);
         }
 
         Log.Admitted(log, node.Did.ToString());
+        return position;
     }
 
     /// <summary>Admits a node that has joined. Losing the race to another node is as good.</summary>
@@ -68,20 +70,6 @@ internal sealed class Membership(
             {
                 await AdmitAsync(recorded, cancellationToken);
             }
-        }
-    }
-
-    private async Task ReadAsync(CancellationToken cancellationToken)
-    {
-        foreach (var recorded in await store.LoadKindsAsync(["ledger", "node", "worker"], cancellationToken))
-        {
-            var (statement, body) = (recorded.Statement, recorded.Statement.Body);
-            if (registry.Check(statement, body, recorded.Version) is { } refusal)
-            {
-                throw JobEntry.NeverWritten(recorded, refusal);
-            }
-
-            registry.Apply(statement, body);
         }
     }
 

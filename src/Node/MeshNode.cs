@@ -2,9 +2,11 @@ using System.Runtime.CompilerServices;
 using MeshLedger.Crypto;
 using MeshLedger.Domain.Documents;
 using MeshLedger.Domain.Events;
+using MeshLedger.Domain.Federations;
 using MeshLedger.Domain.Jobs;
 using MeshLedger.Domain.Nodes;
 using MeshLedger.Domain.Ports;
+using MeshLedger.Domain.Workers;
 using Microsoft.Extensions.Logging;
 
 namespace MeshLedger.Node;
@@ -21,12 +23,18 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly Registry _registry = new();
-    private readonly WorkerLinks _workers = new();
+    private readonly WorkerLinks _workers;
+    private readonly Standings _standings;
+    private readonly Quotas _quotas;
+    private readonly Hearing _hearing;
+    private readonly Reports _reports;
+    private readonly AidDesk _aid;
     private readonly Membership _membership;
     private readonly Treasury _treasury;
     private readonly OpenJobs _jobs;
     private readonly Coordinator _coordinator;
     private readonly CancellationTokenSource _stopping = new();
+    private readonly EventAuthor _submitter;
     private readonly Did _did;
     private Task _following = Task.CompletedTask;
     private Task _announcing = Task.CompletedTask;
@@ -43,9 +51,19 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
         _did = keys.Node.Did;
         var node = new EventAuthor(keys.Node, clock);
         _membership = new Membership(store, _registry, options, node, clock, log);
-        _treasury = new Treasury(store, _registry, options, node, new EventAuthor(keys.Submitter, clock), log);
-        _jobs = new OpenJobs(store, _registry, _workers, options, node.Did, clock, log);
-        _coordinator = new Coordinator(store, _registry, _workers, _jobs, _treasury, options, node, clock, log);
+        _standings = new Standings(_registry, clock);
+        _workers = new WorkerLinks(_registry, _standings, _did);
+        _quotas = new Quotas(options.Economy, clock);
+        _hearing = new Hearing(clock, options.PresenceInterval);
+        _treasury = new Treasury(store, _registry, _standings, _quotas, options, node, clock, log);
+        _jobs = new OpenJobs(store, _registry, _standings, _workers, options.Market, node.Did, clock, log);
+        var desk = new JobDesk(
+            store, _registry, _standings, _workers, _jobs, _treasury, options, node, clock, log);
+        _reports = new Reports(store, _registry, _jobs, desk, node, clock);
+        _submitter = new EventAuthor(keys.Submitter, clock);
+        _coordinator = new Coordinator(
+            _registry, _standings, _workers, _jobs, _treasury, desk, _hearing, options, node, clock, log);
+        _aid = new AidDesk(_registry, _treasury, _jobs, new EventAuthor(keys.Pool, clock), clock, log);
     }
 
     /// <summary>Completes, with the exception, if the node finds history that no rule allows: it must stop then.</summary>
@@ -54,24 +72,32 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
     /// <summary>Joins the ledger and takes up what has not ended. Returns once the node works.</summary>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        await _membership.EnsureAsync(cancellationToken);
-        var head = await _store.HeadAsync(cancellationToken);
+        var head = await _membership.EnsureAsync(cancellationToken);
+        await _standings.LoadAsync(_store, head, cancellationToken);
+        await LoadQuotasAsync(cancellationToken);
         await _membership.AdmitWaitingAsync(cancellationToken);
         _coordinator.SetLiveNodes((await AnnounceAsync(cancellationToken)).Nodes);
         await _jobs.LoadAsync(cancellationToken);
         _following = Task.Run(() => FollowAsync(head), CancellationToken.None);
         _announcing = Task.Run(AnnounceAsync, CancellationToken.None);
+        _aid.Look();
     }
 
     /// <inheritdoc/>
     public Task<Submission> SubmitAsync(JobDocument document, string transport, CancellationToken cancellationToken) =>
-        _coordinator.SubmitAsync(document, transport, cancellationToken);
+        _coordinator.SubmitAsync(document, transport, _submitter, cancellationToken);
+
+    /// <summary>Asks for a job's end, as this node's submitter.</summary>
+    /// <returns>Null once the request is durable, or why not.</returns>
+    public Task<Refusal?> CancelAsync(JobId jobId, string reason, CancellationToken cancellationToken) =>
+        new Clerk(_store).CancelAsync(_submitter, jobId, reason, cancellationToken);
 
     /// <inheritdoc/>
     public async Task<JobResult> ResultAsync(JobId jobId, CancellationToken cancellationToken)
     {
         var state = await _jobs.EndOfAsync(jobId, cancellationToken);
-        var worker = state.Assignment is { } assignment ? _registry.Worker(assignment.Worker)?.Facts.WorkerId : null;
+        var run = state.ResultRun ?? state.Runs.FirstOrDefault();
+        var worker = run is null ? null : _registry.Worker(run.Worker)?.Facts.WorkerId;
         return JobResultWriter.Write(state, jobId, worker);
     }
 
@@ -88,21 +114,41 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
             return new Refusal("BAD_EVENT", exception.Message);
         }
 
-        if (body is not Domain.Workers.WorkerEvent.Registered
-            || _registry.Check(registration.Statement, body, 0) is { })
+        if (body is not WorkerEvent.Registered
+            || registration.Statement.Stream != StreamId.OfWorker(registration.Statement.By))
         {
             return new Refusal("WRONG_STREAM", "expected worker_registered in the worker's own stream");
         }
 
-        var outcome = await _store.AppendAsync(
-            new AppendRequest([registration], new Dictionary<StreamId, long>()), cancellationToken);
-        if (outcome is AppendOutcome.Rejected rejected)
+        var stream = registration.Statement.Stream;
+        while (true)
         {
-            return rejected.Reason;
-        }
+            var known = await _store.LoadAsync(stream, cancellationToken);
+            foreach (var recorded in known)
+            {
+                RegistryReader.Take(_registry, recorded);
+            }
 
-        _registry.Apply(registration.Statement, body);
-        return null;
+            if (known.Any(recorded => recorded.Event.Digest == registration.Digest))
+            {
+                return null;
+            }
+
+            if (_registry.Check(registration.Statement, body, known.Count + 1) is { } refusal)
+            {
+                return refusal;
+            }
+
+            var request = new AppendRequest([registration], new Dictionary<StreamId, long> { [stream] = known.Count });
+            switch (await _store.AppendAsync(request, cancellationToken))
+            {
+                case AppendOutcome.Rejected rejected:
+                    return rejected.Reason;
+                case AppendOutcome.Appended appended:
+                    RegistryReader.Take(_registry, appended.Events[0]);
+                    return null;
+            }
+        }
     }
 
     /// <inheritdoc/>
@@ -148,7 +194,7 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
 
         await Task.WhenAll(jobs.Select(async pair =>
         {
-            var refusals = await _coordinator.ReportAsync(
+            var refusals = await _reports.ReportAsync(
                 pair.Key, [.. pair.Value.Select(i => events[i])], cancellationToken);
             for (var i = 0; i < refusals.Length; i++)
             {
@@ -157,7 +203,9 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
         }));
         foreach (var (signed, answer) in events.Zip(answers))
         {
-            if (answer is not null)
+            // That others were faster is no news.
+            if (answer is not null
+                && !(signed.Statement.Type == "bid_placed" && answer.Code is "WRONG_STATUS" or "JOB_ENDED" or "WRONG_ATTEMPT"))
             {
                 Log.ReportRefused(_log, signed.Statement.By.ToString(), answer.ToString());
             }
@@ -177,6 +225,7 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
         }
 
         await _stopping.CancelAsync();
+        await _aid.DisposeAsync();
         await _coordinator.DisposeAsync();
         await _treasury.DisposeAsync();
         await _following.ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
@@ -227,13 +276,19 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
                 foreach (var recorded in batch)
                 {
                     Take(recorded);
-                    if (recorded.Statement.Body is NodeEvent.Joined)
-                    {
-                        await _membership.AdmitAsync(recorded, _stopping.Token);
-                    }
+                }
+
+                _standings.Follow(batch);
+                foreach (var recorded in batch.Where(recorded => recorded.Statement.Body is NodeEvent.Joined))
+                {
+                    await _membership.AdmitAsync(recorded, _stopping.Token);
                 }
 
                 _jobs.Observe(batch, fromLog: true);
+                if (batch.Any(recorded => recorded.Statement.Body is WorkerEvent or FederationEvent))
+                {
+                    _jobs.OfferAgain();
+                }
             }
         }
         catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
@@ -257,26 +312,43 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
                 recorded, new Refusal("NOT_A_NODE", $"only an admitted node moves mana, not {statement.By}"));
         }
 
-        if (body is not (NodeEvent or Domain.Workers.WorkerEvent))
+        RegistryReader.Take(_registry, recorded);
+        _treasury.Observe(recorded);
+        _quotas.Observe(recorded);
+        if (body is Domain.Aid.AidEvent)
+        {
+            _aid.Look();
+        }
+    }
+
+    /// <summary>What was submitted in the last day counts.</summary>
+    private async Task LoadQuotasAsync(CancellationToken cancellationToken)
+    {
+        if (!_quotas.IsNeeded)
         {
             return;
         }
 
-        if (_registry.Check(statement, body, recorded.Version) is { } refusal)
+        var day = await _store.LoadTypesAsync(
+            ["job_submitted", "job_completed", "job_failed", "job_cancelled"],
+            _clock.GetUtcNow() - TimeSpan.FromDays(1),
+            cancellationToken);
+        foreach (var recorded in day)
         {
-            throw JobEntry.NeverWritten(recorded, refusal);
+            _quotas.Observe(recorded);
         }
-
-        _registry.Apply(statement, body);
     }
 
     private async Task<PresentParties> AnnounceAsync(CancellationToken cancellationToken)
     {
         var present = await _presence.AnnounceAsync(
             _did, _workers.LocalPresence, _options.PresenceLimit, cancellationToken);
-        _workers.SetRemote(present.Workers
-            .Select(worker => _registry.Registration(worker.Registration))
-            .OfType<Domain.Workers.WorkerRegistration>());
+        _workers.SetRemote(present.Workers);
+        if (_hearing.Reached())
+        {
+            Log.HeardAgain(_log, _jobs.HearAll());
+        }
+
         return present;
     }
 

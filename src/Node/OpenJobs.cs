@@ -13,34 +13,89 @@ namespace MeshLedger.Node;
 /// at again, and what workers are told of them.
 /// </summary>
 internal sealed class OpenJobs(
-    IEventStore store, Registry registry, WorkerLinks workers, NodeOptions options, Did node, TimeProvider clock, ILogger log)
+    IEventStore store, Registry registry, Standings standings, WorkerLinks workers, MarketOptions market, Did node,
+    TimeProvider clock, ILogger log)
 {
     private readonly ConcurrentDictionary<JobId, JobEntry> _open = new();
     private readonly ConcurrentDictionary<JobId, TaskCompletionSource<JobState>> _waiters = new();
     private readonly ConcurrentDictionary<JobId, byte> _ended = new();
+    private long _learned;
+    private int _count;
+
+    /// <summary>What workers that listen here are told.</summary>
+    public Notices Notices { get; } = new(workers);
 
     /// <summary>When which job is to be looked at again.</summary>
     public DueTimes Due { get; } = new(clock);
 
     public ICollection<JobEntry> All => _open.Values;
 
+    /// <summary>Every silence of every worker begins anew.</summary>
+    /// <returns>How many jobs are open.</returns>
+    public int HearAll()
+    {
+        var count = 0;
+        foreach (var entry in _open.Values)
+        {
+            entry.HearAll();
+            count++;
+        }
+
+        return count;
+    }
+
     public JobEntry? Find(JobId job) => _open.GetValueOrDefault(job);
 
     /// <summary>Loads the jobs that have not ended.</summary>
     public async Task LoadAsync(CancellationToken cancellationToken)
     {
-        var streams = await store.OpenStreamsAsync("job", ["job_completed", "job_failed"], cancellationToken);
+        var streams = await store.OpenStreamsAsync("job", ["job_completed", "job_failed", "job_cancelled"], cancellationToken);
         foreach (var stream in streams)
         {
             if (stream.IsJob(out var job))
             {
-                var entry = _open.GetOrAdd(job, id => new JobEntry(id));
-                entry.Reset(await LoadStateAsync(job, cancellationToken));
-                Schedule(entry);
+                await RefreshAsync(EntryOf(job), cancellationToken);
             }
         }
 
         Log.Resumed(log, streams.Count);
+    }
+
+    /// <summary>Reads a job's state again, and does what the events that were missed would have brought about.</summary>
+    /// <returns>As it was read; null if there is no such job.</returns>
+    public async Task<JobState?> RefreshAsync(JobEntry entry, CancellationToken cancellationToken)
+    {
+        var state = await LoadStateAsync(entry.Id, cancellationToken);
+        if (state is null || !entry.Reset(state))
+        {
+            return state;
+        }
+
+        if (state.Attempt > 1)
+        {
+            Notices.Close(entry, state.Attempt - 1, []);
+        }
+
+        if (state.Status.IsTerminal() || state.CancelDigest is not null || state.Status == JobStatus.Retrying)
+        {
+            Notices.Close(entry, state.Attempt, []);
+        }
+        else if (state.Status.IsUnderWay())
+        {
+            Notices.Close(entry, state.Attempt, state.Runs.Select(run => run.Worker));
+        }
+
+        if (state.Status.IsTerminal())
+        {
+            Finish(entry, state);
+        }
+        else
+        {
+            Schedule(entry);
+            Notices.TellAll(entry, state);
+        }
+
+        return state;
     }
 
     /// <summary>The state of a job that has ended, once it has.</summary>
@@ -61,9 +116,7 @@ internal sealed class OpenJobs(
                     return state;
                 }
 
-                var entry = _open.GetOrAdd(job, id => new JobEntry(id));
-                entry.Reset(state);
-                Schedule(entry);
+                await RefreshAsync(EntryOf(job), cancellationToken);
                 continue;
             }
 
@@ -92,54 +145,66 @@ internal sealed class OpenJobs(
         {
             if (entry.State is { } state)
             {
-                Tell(link, entry, state);
+                Notices.Tell(link, entry, state);
+            }
+        }
+    }
+
+    /// <summary>Offers what waits for bids again, since who may run it has changed. Workers that bid are not asked twice.
+    /// </summary>
+    public void OfferAgain()
+    {
+        foreach (var entry in _open.Values.Where(entry => entry.State?.Status == JobStatus.BiddingOpen)
+            .OrderBy(entry => entry.State?.SubmittedAt))
+        {
+            if (entry.State is { } state)
+            {
+                Notices.TellAll(entry, state);
             }
         }
     }
 
     public void Finish(JobEntry entry, JobState state)
     {
-        _open.TryRemove(new KeyValuePair<JobId, JobEntry>(entry.Id, entry));
+        if (_open.TryRemove(new KeyValuePair<JobId, JobEntry>(entry.Id, entry)))
+        {
+            Interlocked.Decrement(ref _count);
+        }
+
         if (_waiters.TryRemove(entry.Id, out var waiter))
         {
             waiter.TrySetResult(state);
         }
     }
 
-    /// <summary>Tells every worker that listens here what concerns it.</summary>
-    public void TellAll(JobEntry entry, JobState state)
+    /// <summary>Offers a job to those whom a busy market did not ask first.</summary>
+    public void OpenToAll(JobEntry entry, JobState state)
     {
-        foreach (var link in workers.Local)
+        if (entry.OpenToAll())
         {
-            Tell(link, entry, state);
+            Notices.TellAll(entry, state);
         }
     }
 
-    private static void Tell(WorkerLink link, JobEntry entry, JobState state)
+    private JobEntry EntryOf(JobId job)
     {
-        var worker = link.Registration.Worker;
-        if (state.Status is JobStatus.Assigned or JobStatus.Executing)
+        while (true)
         {
-            if (state.Assignment!.Worker == worker && state.Receipt is null)
+            if (_open.TryGetValue(job, out var known))
             {
-                link.Notices.Writer.TryWrite(new WorkerNotice.Assigned(
-                    entry.Id,
-                    state.Attempt,
-                    state.AssignmentDigest!.Value,
-                    state.Submission,
-                    state.StartDigest,
-                    (state.Progress?.Sequence ?? 0, state.Progress?.BasisPoints ?? 0)));
+                return known;
+            }
+
+            var entry = new JobEntry(job, clock);
+            if (_open.TryAdd(job, entry))
+            {
+                Interlocked.Increment(ref _count);
+                return entry;
             }
         }
-        else if (state.Status == JobStatus.BiddingOpen
-            && !state.Bids.Exists(bid => bid.Worker == worker && bid.Body.Attempt == state.Attempt)
-            && WorkerLinks.Unmet(state.Submission, link.Registration.Facts).Count == 0)
-        {
-            link.Notices.Writer.TryWrite(new WorkerNotice.Offered(
-                entry.Id, state.Attempt, state.SubmissionDigest, state.Submission));
-        }
     }
 
+    /// <summary>When the job is to be looked at next, if nothing comes before.</summary>
     public void Schedule(JobEntry entry)
     {
         if (entry.State is not { } state || state.Status.IsTerminal())
@@ -147,29 +212,34 @@ internal sealed class OpenJobs(
             return;
         }
 
-        if (state.Status is JobStatus.Submitted or JobStatus.BiddingClosed || state.Receipt is not null)
-        {
-            Due.Add(entry.Id, clock.GetUtcNow());
-        }
-
-        if (state.Status == JobStatus.BiddingOpen)
-        {
-            Due.Add(entry.Id, state.BiddingClosesAt!.Value);
-        }
-
         if (state.Submission.Terms.Deadline is { } deadline)
         {
-            Due.Add(entry.Id, deadline);
+            Due.At(entry.Id, deadline);
         }
 
-        if (state.Status == JobStatus.Executing)
+        if (state.CancelDigest is not null || state.Status is JobStatus.Submitted or JobStatus.BiddingClosed)
         {
-            Due.Add(entry.Id, AttemptLimit(state));
+            Due.Now(entry.Id);
+        }
+        else if (state.Status == JobStatus.BiddingOpen)
+        {
+            var window = TimeSpan.FromMilliseconds(state.Submission.Terms.BidWindowMs);
+            if (!entry.IsForAll && window > Turns.Length)
+            {
+                Due.In(entry.Id, Turns.Length);
+            }
+
+            Due.In(entry.Id, window);
+        }
+        else if (state.Status == JobStatus.Retrying)
+        {
+            Due.At(entry.Id, state.RetryAt!.Value);
+        }
+        else
+        {
+            Due.In(entry.Id, TimeSpan.FromMilliseconds(state.Assignment!.Selection.LeaseMs));
         }
     }
-
-    public DateTimeOffset AttemptLimit(JobState state) =>
-        state.StartedAt!.Value.AddMilliseconds(state.Submission.Terms.TimeoutMs) + options.AttemptGrace;
 
     public async Task<JobState?> LoadStateAsync(JobId job, CancellationToken cancellationToken)
     {
@@ -177,10 +247,7 @@ internal sealed class OpenJobs(
         foreach (var recorded in await store.LoadAsync(StreamId.OfJob(job), cancellationToken))
         {
             var statement = recorded.Statement;
-            if (statement.Body is JobEvent.BidPlaced bid && registry.Registration(bid.Registration) is null)
-            {
-                await LearnWorkerAsync(statement.By, cancellationToken);
-            }
+            await LearnAsync(statement.Body, cancellationToken);
 
             // A signature says who wrote an event, not that it may stand here: who can write the database could have
             // put it there.
@@ -206,7 +273,7 @@ internal sealed class OpenJobs(
         if (_ended.ContainsKey(job))
         {
             // This process ended the job and knew so at once; the log tells it the whole story only now.
-            if (fromLog && body is JobEvent.Completed or JobEvent.Failed)
+            if (fromLog && body is JobEvent.Completed or JobEvent.Failed or JobEvent.Cancelled)
             {
                 _ended.TryRemove(job, out _);
             }
@@ -221,13 +288,13 @@ internal sealed class OpenJobs(
                 return;
             }
 
-            entry = _open.GetOrAdd(job, id => new JobEntry(id));
+            entry = EntryOf(job);
         }
 
-        switch (entry.Advance(recorded, registry, out var state))
+        switch (entry.Advance(recorded, registry, out var before, out var state))
         {
             case AdvanceResult.Gap:
-                Due.Add(job, clock.GetUtcNow());
+                Due.Now(job);
                 break;
             case AdvanceResult.Applied when state!.Status.IsTerminal():
                 if (!fromLog)
@@ -235,43 +302,70 @@ internal sealed class OpenJobs(
                     _ended[job] = 0;
                 }
 
+                Notices.Close(entry, before!.Attempt, []);
                 Finish(entry, state);
                 break;
             case AdvanceResult.Applied:
-                Follow(entry, state, body);
+                Follow(entry, before, state!, body);
                 break;
         }
     }
 
     /// <summary>What is to be done after an event.</summary>
-    private void Follow(JobEntry entry, JobState state, LedgerEvent body)
+    private void Follow(JobEntry entry, JobState? before, JobState state, LedgerEvent body)
     {
-        if (body is JobEvent.BiddingOpened or JobEvent.Assigned)
+        switch (body)
         {
-            TellAll(entry, state);
-        }
+            case JobEvent.BiddingOpened:
+                entry.First = Turns.Of(state, workers, Volatile.Read(ref _count), market.AskFirst);
+                Notices.TellAll(entry, state);
+                Schedule(entry);
+                break;
+            case JobEvent.Assigned assigned:
+                Notices.Close(entry, state.Attempt, assigned.Assignees.Select(assignee => assignee.Worker));
+                Notices.TellAll(entry, state);
+                Schedule(entry);
+                break;
+            case JobEvent.AttemptEnded ended:
+                Notices.Close(entry, ended.Attempt, []);
+                Schedule(entry);
+                break;
+            case JobEvent.ReceiptIssued:
+                if (before?.Attempt != state.Attempt)
+                {
+                    // Of an attempt that was lost: the bidding that followed it is over.
+                    Notices.Close(entry, before!.Attempt, []);
+                }
 
-        if (body is JobEvent.BiddingOpened or JobEvent.ExecutionStarted)
-        {
-            Schedule(entry);
-        }
-
-        // A bid that another node recorded may be the last one that bidding waited for.
-        if (body is JobEvent.BidPlaced && state.Coordinator == node && state.Status == JobStatus.BiddingOpen)
-        {
-            Due.Add(entry.Id, clock.GetUtcNow());
+                Due.Now(entry.Id);
+                break;
+            case JobEvent.CancelRequested:
+                Notices.Close(entry, state.Attempt, []);
+                Due.Now(entry.Id);
+                break;
+            case JobEvent.BiddingClosed when state.Coordinator == node:
+                Due.Now(entry.Id);
+                break;
+            case JobEvent.BidPlaced when state.Coordinator == node && state.Status == JobStatus.BiddingOpen:
+                // A bid that another node recorded may be the last one that bidding waited for.
+                Due.Now(entry.Id);
+                break;
         }
     }
 
-    /// <summary>A worker that registered with another node may bid before its registration was followed here.</summary>
-    private async Task LearnWorkerAsync(Did worker, CancellationToken cancellationToken)
+    /// <summary>An event may stand on facts that other nodes recorded and that were not followed here yet: a bidder's
+    /// registration, or whatever a choice was made by.</summary>
+    private async Task LearnAsync(LedgerEvent body, CancellationToken cancellationToken)
     {
-        foreach (var recorded in await store.LoadAsync(StreamId.OfWorker(worker), cancellationToken))
+        var isAhead = body switch
         {
-            if (registry.Check(recorded.Statement, recorded.Statement.Body, recorded.Version) is null)
-            {
-                registry.Apply(recorded.Statement, recorded.Statement.Body);
-            }
+            JobEvent.BidPlaced bid => registry.Registration(bid.Registration) is null,
+            JobEvent.Assigned assigned => assigned.Selection.AsOf > Math.Max(standings.Position, _learned),
+            _ => false,
+        };
+        if (isAhead)
+        {
+            _learned = await RegistryReader.ReadAsync(store, registry, cancellationToken);
         }
     }
 }

@@ -14,14 +14,16 @@ namespace MeshLedger.Node;
 /// it. Whatever waits goes into one append, so that an account with thousands of jobs costs one version check. Money
 /// moves in the same append as the job event that moves it, or not at all.
 /// </summary>
-/// <remarks><c>_accounts</c> is read and written by the loop alone; an account that another node wrote is forgotten and
-/// read again.</remarks>
+/// <remarks>Holding a price and growth depend on the balance, and expect the account's version; what a settlement pays and
+/// refunds depends on the job alone, which is ended once, and goes to whatever version the account has. So nodes that
+/// settle each other's jobs do not get in each other's way.</remarks>
 internal sealed class Treasury : IAsyncDisposable
 {
     private const int MaxRound = 128;
 
     private readonly ILogger _log;
-    private readonly Dictionary<Did, AccountState> _accounts = [];
+    private readonly AccountBook _accounts;
+
     private readonly CancellationTokenSource _stopping = new();
     private readonly Channel<TreasuryItem> _waiting =
         Channel.CreateUnbounded<TreasuryItem>(new UnboundedChannelOptions { SingleReader = true });
@@ -29,14 +31,18 @@ internal sealed class Treasury : IAsyncDisposable
     private readonly Task _loop;
 
     public Treasury(
-        IEventStore store, IAuthority authority, NodeOptions options, EventAuthor node, EventAuthor submitter, ILogger log)
+        IEventStore store, IAuthority authority, Standings standings, Quotas quotas, NodeOptions options, EventAuthor node,
+        TimeProvider clock, ILogger log)
     {
         Store = store;
         Authority = authority;
+        Standings = standings;
+        Quotas = quotas;
         Options = options;
         Node = node;
-        Submitter = submitter;
+        Clock = clock;
         _log = log;
+        _accounts = new AccountBook(store, authority);
         _loop = Task.Run(RunAsync);
     }
 
@@ -51,22 +57,31 @@ internal sealed class Treasury : IAsyncDisposable
 
     internal EventAuthor Node { get; }
 
-    internal EventAuthor Submitter { get; }
+    internal Standings Standings { get; }
+
+    internal Quotas Quotas { get; }
+
+    internal TimeProvider Clock { get; }
 
     internal CancellationToken Stopping => _stopping.Token;
 
+    /// <summary>Takes in an account's event that the log holds.</summary>
+    public void Observe(RecordedEvent recorded) => _accounts.Take(recorded);
+
     /// <summary>Submits a document and holds its price. The recorded events are those of the job's stream; none if
     /// nothing was appended now.</summary>
+    /// <param name="submitter">Who signs, and pays.</param>
+    /// <param name="match">The aid request that the job answers, where it does.</param>
     public async Task<(Submission Submission, IReadOnlyList<RecordedEvent> Events)> SubmitAsync(
-        JobDocument document, string transport, CancellationToken cancellationToken)
+        JobDocument document, string transport, EventAuthor submitter, AidMatch? match, CancellationToken cancellationToken)
     {
         var body = JobSubmission.Create(
             document,
-            Submitter.Did,
+            submitter.Did,
             transport,
-            Options.DefaultMaxPrice,
-            (long)Options.DefaultBidWindow.TotalMilliseconds);
-        var item = new SubmitItem(document.JobId, body);
+            Options.Market.DefaultMaxPrice,
+            (long)Options.Market.DefaultBidWindow.TotalMilliseconds);
+        var item = new SubmitItem(document.JobId, body, submitter, match);
         await _waiting.Writer.WriteAsync(item, cancellationToken);
         return await item.Answer.Task.WaitAsync(cancellationToken);
     }
@@ -132,7 +147,11 @@ internal sealed class Treasury : IAsyncDisposable
         {
             try
             {
-                await TryRoundAsync(items);
+                _accounts.BeginRound();
+                while (!await TryRoundAsync(items))
+                {
+                    // What was read again stays read until the round is through.
+                }
             }
             catch (InvalidHistoryException exception)
             {
@@ -150,37 +169,48 @@ internal sealed class Treasury : IAsyncDisposable
         }
     }
 
-    private async Task TryRoundAsync(List<TreasuryItem> items)
+    /// <summary>False if an account was not as it was remembered: it is forgotten, and the round begins again.</summary>
+    private async Task<bool> TryRoundAsync(List<TreasuryItem> items)
     {
         var draft = new Draft();
         var accounts = new Dictionary<Did, AccountState>();
         var taken = new HashSet<StreamId>();
         var included = new List<TreasuryItem>();
-        foreach (var item in items)
+
+        // Submissions first: what a settlement adds to an account must not come between a balance and what goes by it.
+        foreach (var item in items.OrderBy(item => item is EndItem))
         {
-            if (item.IsAnswered || item.Streams(Submitter.Did).Any(taken.Contains))
+            if (item.IsAnswered || item.Streams.Any(taken.Contains))
             {
                 continue;
             }
 
-            if (await item.DraftAsync(this, draft, accounts))
+            try
             {
-                included.Add(item);
-                taken.UnionWith(item.Streams(Submitter.Did));
+                if (await item.DraftAsync(this, draft, accounts))
+                {
+                    included.Add(item);
+                    taken.UnionWith(item.Streams);
+                }
+            }
+            catch (StaleAccountException exception)
+            {
+                await _accounts.CatchUpAsync(exception.Owner, _stopping.Token);
+                return false;
             }
         }
 
         if (draft.IsEmpty)
         {
-            return;
+            return true;
         }
 
         switch (await Store.AppendAsync(draft.Sign(), _stopping.Token))
         {
             case AppendOutcome.Appended appended:
-                foreach (var (owner, state) in accounts)
+                foreach (var recorded in appended.Events)
                 {
-                    _accounts[owner] = state;
+                    _accounts.Take(recorded);
                 }
 
                 var byStream = appended.Events.ToLookup(recorded => recorded.Statement.Stream);
@@ -197,13 +227,16 @@ internal sealed class Treasury : IAsyncDisposable
                 await AloneAsync(included, rejected);
                 break;
         }
+
+        return true;
     }
 
     private async Task ResolveAsync(AppendOutcome.Conflict conflict, List<TreasuryItem> included)
     {
         if (conflict.Stream.IsAccount(out var owner))
         {
-            _accounts.Remove(owner);
+            // Another node wrote this account.
+            await _accounts.CatchUpAsync(owner, _stopping.Token);
             return;
         }
 
@@ -228,51 +261,103 @@ internal sealed class Treasury : IAsyncDisposable
         }
     }
 
+    /// <summary>An account as it stands in the draft: opened if it is new, with what has grown since it was last touched.
+    /// </summary>
     internal async Task<AccountState> AccountAsync(
-        Did owner, long grant, Digest? cause, Draft draft, Dictionary<Did, AccountState> accounts)
+        Did owner, long grant, Draft draft, Dictionary<Did, AccountState> accounts)
     {
-        if (!accounts.TryGetValue(owner, out var state) && !_accounts.TryGetValue(owner, out state))
+        if (accounts.TryGetValue(owner, out var state))
         {
-            state = AccountState.None;
-            foreach (var recorded in await Store.LoadAsync(StreamId.OfAccount(owner), _stopping.Token))
-            {
-                if (Account.Check(state, EventFact.Of(recorded.Statement), Authority) is { } refusal)
-                {
-                    throw JobEntry.NeverWritten(recorded, refusal);
-                }
-
-                state = Account.Evolve(state, recorded.Statement.Body);
-            }
-
-            _accounts[owner] = state;
+            return state;
         }
 
-        var stream = StreamId.OfAccount(owner);
-        draft.Expect(stream, state.Version);
+        state = await _accounts.ReadAsync(owner, _stopping.Token);
+        draft.Expect(StreamId.OfAccount(owner), state.Version);
+        accounts[owner] = state;
         if (state.Version == 0)
         {
-            var opened = new AccountEvent.Opened(grant);
-            draft.Add(Node, opened, cause, stream);
-            state = Account.Evolve(state, opened);
+            var economy = Options.Economy;
+            Move(
+                owner,
+                new AccountEvent.Opened(grant, economy.RegenerationPerMinute, economy.RegenerationCap),
+                null,
+                draft,
+                accounts);
+        }
+        else if (Account.Regeneration(state, Clock.GetUtcNow(), Standings.OfSubmitter(owner)) is { } grown)
+        {
+            Move(owner, grown, null, draft, accounts);
+        }
+        else
+        {
+            // What is held is there all the more after a refund.
+            draft.Tolerate(StreamId.OfAccount(owner));
         }
 
-        accounts[owner] = state;
-        return state;
+        return accounts[owner];
     }
 
-    internal Refusal? Check(AccountState state, AccountEvent body) =>
-        Account.Check(state, new EventFact(Node.Did, null, default, default, body), Authority);
-
-    internal void Move(
-        Did owner, AccountEvent body, Digest cause, Draft draft, Dictionary<Did, AccountState> accounts)
+    /// <summary>Opens an account in the draft if it is none yet.</summary>
+    internal async Task EnsureOpenAsync(
+        Did owner, long grant, Draft draft, Dictionary<Did, AccountState> accounts)
     {
-        var state = accounts[owner];
-        if (Check(state, body) is { } refusal)
+        if (!accounts.ContainsKey(owner) && (await _accounts.ReadAsync(owner, _stopping.Token)).Version == 0)
         {
-            throw new InvalidHistoryException($"Account {owner} cannot take {body}: {refusal}");
+            await AccountAsync(owner, grant, draft, accounts);
+        }
+    }
+
+    /// <summary>True if a job's escrow is gone because another node has ended the job meanwhile.</summary>
+    /// <param name="amount">What is to go out of escrow.</param>
+    /// <exception cref="StaleAccountException">The account must be read again before that can be said.</exception>
+    internal async Task<bool> HasBeenSettledAsync(
+        JobId job, JobState before, long amount, Dictionary<Did, AccountState> accounts)
+    {
+        if (!accounts.TryGetValue(before.Submitter, out var payer) || payer.Escrow.GetValueOrDefault(job) >= amount)
+        {
+            return false;
         }
 
-        draft.Add(Node, body, cause, StreamId.OfAccount(owner));
-        accounts[owner] = Account.Evolve(state, body);
+        if (!_accounts.IsFresh(before.Submitter))
+        {
+            throw new StaleAccountException(before.Submitter);
+        }
+
+        return (await Store.LoadAsync(StreamId.OfJob(job), Stopping)).Count > before.Version;
+    }
+
+    /// <summary>What a settlement moves: no version is expected, for the job's own version is.</summary>
+    internal void Settle(Did owner, AccountEvent body, Digest end, Draft draft, Dictionary<Did, AccountState> accounts)
+    {
+        if (accounts.ContainsKey(owner))
+        {
+            Move(owner, body, end, draft, accounts);
+        }
+        else
+        {
+            draft.Add(Node, body, end, StreamId.OfAccount(owner));
+        }
+    }
+
+    /// <exception cref="StaleAccountException">The account must be read again before it is refused anything.</exception>
+    internal Refusal? Check(Did owner, AccountState state, AccountEvent body)
+    {
+        var refusal = Account.Check(state, new EventFact(Node.Did, null, default, Clock.GetUtcNow(), body), Authority);
+        return refusal is null || _accounts.IsFresh(owner) ? refusal : throw new StaleAccountException(owner);
+    }
+
+    internal void Move(
+        Did owner, AccountEvent body, Digest? cause, Draft draft, Dictionary<Did, AccountState> accounts)
+    {
+        var state = accounts[owner];
+        var statement = draft.Add(Node, body, cause, StreamId.OfAccount(owner));
+        if (Account.Check(state, EventFact.Of(statement), Authority) is { } refusal)
+        {
+            throw _accounts.IsFresh(owner)
+                ? new InvalidHistoryException($"Account {owner} cannot take {body}: {refusal}")
+                : new StaleAccountException(owner);
+        }
+
+        accounts[owner] = Account.Evolve(state, body, statement.Time);
     }
 }

@@ -15,7 +15,7 @@ internal abstract class TreasuryItem(JobId job)
     public abstract bool IsAnswered { get; }
 
     /// <summary>The streams that no other item of a round may touch.</summary>
-    public abstract IEnumerable<StreamId> Streams(Did submitter);
+    public abstract IEnumerable<StreamId> Streams { get; }
 
     /// <summary>Adds the item's events, or answers it. Adds all or nothing.</summary>
     public abstract Task<bool> DraftAsync(Treasury treasury, Draft draft, Dictionary<Did, AccountState> accounts);
@@ -28,27 +28,47 @@ internal abstract class TreasuryItem(JobId job)
     public abstract void Fail(Exception exception);
 }
 
+/// <summary>The aid request that a job answers, and the template by which it does.</summary>
+internal sealed record AidMatch(Domain.Aid.AidRequest Request, Domain.Aid.AidTemplate Template);
+
 /// <summary>A submission: the job comes into being, and its price into escrow.</summary>
-internal sealed class SubmitItem(JobId job, JobEvent.Submitted body) : TreasuryItem(job)
+internal sealed class SubmitItem(JobId job, JobEvent.Submitted body, EventAuthor submitter, AidMatch? match)
+    : TreasuryItem(job)
 {
     public TaskCompletionSource<(Submission Submission, IReadOnlyList<RecordedEvent> Events)> Answer { get; } =
         new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public override bool IsAnswered => Answer.Task.IsCompleted;
 
-    public override IEnumerable<StreamId> Streams(Did submitter) => body.Terms.IdempotencyKey is { } key
-        ? [StreamId.OfJob(Job), StreamId.OfKey(key)]
-        : [StreamId.OfJob(Job)];
+    public override IEnumerable<StreamId> Streams
+    {
+        get
+        {
+            yield return StreamId.OfJob(Job);
+            if (body.Terms.IdempotencyKey is { } key)
+            {
+                yield return StreamId.OfKey(key);
+            }
+
+            if (match is not null)
+            {
+                yield return match.Request.Stream;
+            }
+        }
+    }
 
     public override async Task<bool> DraftAsync(
         Treasury treasury, Draft draft, Dictionary<Did, AccountState> accounts)
     {
-        var payer = treasury.Submitter.Did;
+        var payer = submitter.Did;
         var stream = StreamId.OfJob(Job);
+        var economy = treasury.Options.Economy;
         var account = await treasury.AccountAsync(
-            payer, treasury.Options.SubmitterGrant, cause: null, draft, accounts);
-        var held = new AccountEvent.Held(Job, body.Terms.MaxPrice);
-        if (treasury.Check(account, held) is { } refusal)
+            payer, match is null ? economy.SubmitterGrant : economy.PoolGrant, draft, accounts);
+        var reputation = treasury.Standings.OfSubmitter(payer);
+        var escrow = Pricing.Escrow(body.Terms, reputation);
+        var held = new AccountEvent.Held(Job, escrow);
+        if ((treasury.Check(payer, account, held) ?? treasury.Quotas.Take(Job, payer, body.Terms.Namespace, escrow)) is { } refusal)
         {
             // What the ledger knows of this job goes before what its submitter can pay.
             await ResolveAsync(treasury, stream);
@@ -57,7 +77,12 @@ internal sealed class SubmitItem(JobId job, JobEvent.Submitted body) : TreasuryI
         }
 
         draft.Expect(stream, 0, body.Terms.CorrelationId);
-        var submitted = draft.Add(treasury.Submitter, body, cause: null, stream);
+        var submitted = draft.Add(submitter, body, cause: null, stream);
+        var state = Domain.Jobs.Job.Evolve(null, EventFact.Of(submitted));
+        draft.Add(
+            treasury.Node,
+            Domain.Jobs.Job.Decide(state, new JobCommand.OpenBidding(reputation), submitted.Time, treasury.Authority),
+            stream);
         treasury.Move(payer, held, submitted.Digest, draft, accounts);
         if (body.Terms.IdempotencyKey is { } key)
         {
@@ -66,11 +91,16 @@ internal sealed class SubmitItem(JobId job, JobEvent.Submitted body) : TreasuryI
                 treasury.Node, new NodeEvent.IdempotencyKeyClaimed(Job), submitted.Digest, StreamId.OfKey(key));
         }
 
-        var state = Domain.Jobs.Job.Evolve(null, EventFact.Of(submitted));
-        draft.Add(
-            treasury.Node,
-            Domain.Jobs.Job.Decide(state, new JobCommand.OpenBidding(), submitted.Time, treasury.Authority),
-            stream);
+        if (match is not null)
+        {
+            draft.Expect(match.Request.Stream, 1);
+            draft.Add(
+                treasury.Node,
+                new Domain.Aid.AidEvent.Matched(match.Template.Digest, Job),
+                match.Request.Digest,
+                match.Request.Stream);
+        }
+
         return true;
     }
 
@@ -79,6 +109,13 @@ internal sealed class SubmitItem(JobId job, JobEvent.Submitted body) : TreasuryI
 
     public override async Task ResolveAsync(Treasury treasury, StreamId conflict)
     {
+        treasury.Quotas.GiveBack(Job);
+        if (match is not null && conflict == match.Request.Stream)
+        {
+            Answer.TrySetResult((new Submission.Refused("MATCHED", "another node has answered the request"), []));
+            return;
+        }
+
         var events = await treasury.Store.LoadAsync(StreamId.OfJob(Job), treasury.Stopping);
         if (events.Count > 0)
         {
@@ -116,31 +153,41 @@ internal sealed class EndItem(JobId job, JobState before, IReadOnlyList<SignedEv
 
     public override bool IsAnswered => Answer.Task.IsCompleted;
 
-    public override IEnumerable<StreamId> Streams(Did submitter) => [StreamId.OfJob(Job)];
+    public override IEnumerable<StreamId> Streams => [StreamId.OfJob(Job)];
 
     public override async Task<bool> DraftAsync(
         Treasury treasury, Draft draft, Dictionary<Did, AccountState> accounts)
     {
         var state = reports.Aggregate(
             before, (state, report) => Domain.Jobs.Job.Evolve(state, EventFact.Of(report.Statement)));
-        var decision = Domain.Jobs.Job.Decide(
-            state, command, reports.Count > 0 ? reports[^1].Statement.Time : default, treasury.Authority);
+        var decision = Domain.Jobs.Job.Decide(state, command, treasury.Clock.GetUtcNow(), treasury.Authority);
         if (decision.Events.Count == 0)
         {
             Answer.TrySetResult(null);
             return false;
         }
 
-        var stream = StreamId.OfJob(Job);
-        await treasury.AccountAsync(before.Submitter, treasury.Options.SubmitterGrant, null, draft, accounts);
-        var (paid, worker) = decision.Events[0].Body is JobEvent.Completed completed
-            ? (completed.Paid, completed.Worker)
-            : (0, default);
-        if (paid > 0)
+        var (outcomes, refunded) = decision.Events[0].Body switch
         {
-            await treasury.AccountAsync(worker, treasury.Options.WorkerGrant, null, draft, accounts);
+            JobEvent.Completed completed => (completed.Outcomes, completed.Refunded),
+            JobEvent.Failed failed => (failed.Outcomes, failed.Refunded),
+            JobEvent.Cancelled cancelled => (cancelled.Outcomes, cancelled.Refunded),
+            var other => throw new InvalidOperationException($"{other} does not end a job."),
+        };
+        if (await treasury.HasBeenSettledAsync(Job, before, refunded + outcomes.Sum(outcome => outcome.Paid), accounts))
+        {
+            // Another node has ended the job meanwhile.
+            Answer.TrySetResult(null);
+            return false;
         }
 
+        var economy = treasury.Options.Economy;
+        foreach (var outcome in outcomes.Where(outcome => outcome.Paid > 0))
+        {
+            await treasury.EnsureOpenAsync(outcome.Worker, economy.WorkerGrant, draft, accounts);
+        }
+
+        var stream = StreamId.OfJob(Job);
         draft.Expect(stream, before.Version, before.Submission.Terms.CorrelationId);
         foreach (var report in reports)
         {
@@ -148,17 +195,16 @@ internal sealed class EndItem(JobId job, JobState before, IReadOnlyList<SignedEv
         }
 
         var end = draft.Add(treasury.Node, decision, stream)!;
-        var rest = before.Submission.Terms.MaxPrice - paid;
-        if (paid > 0)
+        foreach (var (worker, _, paid) in outcomes.Where(outcome => outcome.Paid > 0))
         {
-            treasury.Move(before.Submitter, new AccountEvent.Paid(Job, paid, worker), end.Digest, draft, accounts);
-            treasury.Move(
+            treasury.Settle(before.Submitter, new AccountEvent.Paid(Job, paid, worker), end.Digest, draft, accounts);
+            treasury.Settle(
                 worker, new AccountEvent.Received(Job, paid, before.Submitter), end.Digest, draft, accounts);
         }
 
-        if (rest > 0)
+        if (refunded > 0)
         {
-            treasury.Move(before.Submitter, new AccountEvent.Refunded(Job, rest), end.Digest, draft, accounts);
+            treasury.Settle(before.Submitter, new AccountEvent.Refunded(Job, refunded), end.Digest, draft, accounts);
         }
 
         return true;

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Threading.Channels;
 using MeshLedger.Crypto;
 using MeshLedger.Domain.Jobs;
+using MeshLedger.Domain.Nodes;
 using MeshLedger.Domain.Ports;
 using MeshLedger.Domain.Workers;
 
@@ -17,33 +18,59 @@ internal sealed class WorkerLink(WorkerRegistration registration)
 }
 
 /// <summary>The workers that are alive: those that listen here, and those that other nodes say listen to them.</summary>
-internal sealed class WorkerLinks
+internal sealed class WorkerLinks(Registry registry, Standings standings, Did node)
 {
     private readonly ConcurrentDictionary<Did, WorkerLink> _local = new();
-    private volatile IReadOnlyList<WorkerRegistration> _remote = [];
+    private volatile IReadOnlyDictionary<Did, (WorkerRegistration Registration, Did Node)> _remote =
+        new Dictionary<Did, (WorkerRegistration, Did)>();
 
     public IEnumerable<WorkerLink> Local => _local.Values;
 
     /// <summary>The registrations of all live workers, here and elsewhere.</summary>
-    public IEnumerable<WorkerRegistration> Live => _local.Values.Select(link => link.Registration).Concat(_remote);
+    public IEnumerable<WorkerRegistration> Live => _local.Values.Select(link => link.Registration)
+        .Concat(_remote.Values.Select(remote => remote.Registration));
 
     public IReadOnlyCollection<WorkerPresence> LocalPresence => [.. _local.Values.Select(link =>
-        new WorkerPresence(link.Registration.Worker, link.Registration.Digest))];
+        new WorkerPresence(link.Registration.Worker, link.Registration.Digest, node))];
 
     public void Add(WorkerLink link) => _local[link.Registration.Worker] = link;
 
     public void Remove(WorkerLink link) =>
         _local.TryRemove(new KeyValuePair<Did, WorkerLink>(link.Registration.Worker, link));
 
-    public WorkerLink? Of(Did worker) => _local.GetValueOrDefault(worker);
-
-    public void SetRemote(IEnumerable<WorkerRegistration> remote) =>
-        _remote = [.. remote.Where(registration => !_local.ContainsKey(registration.Worker))];
-
-    /// <summary>Every requirement of a job that a worker would not meet even with all of its resources free.</summary>
-    public static IReadOnlyList<string> Unmet(JobEvent.Submitted submission, WorkerEvent.Registered worker)
+    public void SetRemote(IEnumerable<WorkerPresence> present)
     {
-        var all = worker.Resources;
-        return Market.Unmet(submission, worker, new FreeResources(all.CpuCores, all.MemoryMb, all.StorageMb));
+        var remote = new Dictionary<Did, (WorkerRegistration, Did)>();
+        foreach (var worker in present)
+        {
+            if (!_local.ContainsKey(worker.Worker) && registry.Registration(worker.Registration) is { } registration)
+            {
+                remote[registration.Worker] = (registration, worker.Node);
+            }
+        }
+
+        _remote = remote;
+    }
+
+    /// <summary>The node that a live worker listens to.</summary>
+    public Did NodeOf(Did worker) => _remote.TryGetValue(worker, out var remote) ? remote.Node : node;
+
+    /// <summary>True if a worker could run a job with all of its resources free.</summary>
+    public bool CouldRun(WorkerRegistration registration, JobState state) =>
+        registration.Worker != state.Submitter
+        && Requirements.Unmet(state.Submission, BidderOf(registration, state.Submission.Operation)).Count == 0;
+
+    /// <summary>The live workers as bidders with all of their resources free.</summary>
+    public IEnumerable<Bidder> Bidders(string operation) => Live.Select(worker => BidderOf(worker, operation));
+
+    private Bidder BidderOf(WorkerRegistration registration, string operation)
+    {
+        var (worker, all) = (registration.Worker, registration.Facts.Resources);
+        return new Bidder(
+            registration,
+            new FreeResources(all.CpuCores, all.MemoryMb, all.StorageMb, registration.Facts.MaxConcurrentJobs),
+            registry.Standing(worker, long.MaxValue),
+            registry.Memberships(worker, long.MaxValue),
+            standings.Points(worker, operation));
     }
 }

@@ -4,7 +4,7 @@ namespace MeshLedger.Projections;
 
 internal static partial class Log
 {
-    [LoggerMessage(4000, LogLevel.Warning,
+    [LoggerMessage(6000, LogLevel.Warning,
         "Projection {Name} is not kept up ({Reason}); trying again in {Milliseconds} ms.")]
     public static partial void Postponed(ILogger log, string name, double milliseconds, string reason);
 }

@@ -1,4 +1,6 @@
 using System.Reflection;
+using System.Text;
+using MeshLedger.Crypto;
 using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Ports;
 using Npgsql;
@@ -15,25 +17,34 @@ internal sealed class ProjectionRunner(IProjection projection, IEventStore store
 {
     private const int Batch = 5000;
 
+    private readonly string _script = Script(projection.Name);
     private long _position = -1;
 
     public string Name => projection.Name;
 
+    /// <summary>The table's comment, by which a table of another version is known.</summary>
+    private string MadeBy => "meshledger " + Digest.OfBytes(Encoding.UTF8.GetBytes(_script));
+
     private string Shard => projection.Name + ":All";
 
-    /// <summary>Makes the table and the position if they are missing.</summary>
+    /// <summary>Makes the table and the position if one of them is missing, for each is worth nothing without the other,
+    /// or if the table is of another version.</summary>
     public async Task EnsureAsync(CancellationToken cancellationToken)
     {
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         await ExecuteAsync(connection, "SELECT pg_advisory_xact_lock(7310579631243879527)", cancellationToken);
-        await using (var exists = new NpgsqlCommand("SELECT to_regclass($1) IS NOT NULL", connection))
+        await using var made = new NpgsqlCommand(
+            "SELECT obj_description(to_regclass($1), 'pg_class') "
+            + "WHERE EXISTS (SELECT FROM mt_event_progression WHERE name = $2)",
+            connection);
+        made.Parameters.Add(new NpgsqlParameter<string> { TypedValue = projection.Name });
+        made.Parameters.Add(new NpgsqlParameter<string> { TypedValue = Shard });
+        if (await made.ExecuteScalarAsync(cancellationToken) as string != MadeBy)
         {
-            exists.Parameters.Add(new NpgsqlParameter<string> { TypedValue = projection.Name });
-            if (!(bool)(await exists.ExecuteScalarAsync(cancellationToken))!)
-            {
-                await CreateAsync(connection, cancellationToken);
-            }
+            await TakePositionAsync(connection, cancellationToken);
+            await CreateAsync(connection, cancellationToken);
+            _position = -1;
         }
 
         await transaction.CommitAsync(cancellationToken);
@@ -45,7 +56,6 @@ internal sealed class ProjectionRunner(IProjection projection, IEventStore store
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         await TakePositionAsync(connection, cancellationToken);
-        await ExecuteAsync(connection, $"DROP TABLE IF EXISTS {projection.Name}", cancellationToken);
         await CreateAsync(connection, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         _position = -1;
@@ -82,6 +92,7 @@ internal sealed class ProjectionRunner(IProjection projection, IEventStore store
             if (!await ApplyAsync(events, cancellationToken))
             {
                 await reading;
+                await EnsureAsync(cancellationToken);
                 _position = await PositionAsync(cancellationToken);
                 reading = ReadAsync(_position, cancellationToken);
             }
@@ -91,13 +102,16 @@ internal sealed class ProjectionRunner(IProjection projection, IEventStore store
     }
 
     /// <summary>Applies events that follow the position at which this runner stands.</summary>
-    public async Task FollowAsync(IReadOnlyList<RecordedEvent> events, CancellationToken cancellationToken)
+    /// <returns>False if the projection is not there any more: another process moved it.</returns>
+    public async Task<bool> FollowAsync(IReadOnlyList<RecordedEvent> events, CancellationToken cancellationToken)
     {
-        if (_position != events[0].Position - 1 || !await ApplyAsync(events, cancellationToken))
+        if (_position == events[0].Position - 1 && await ApplyAsync(events, cancellationToken))
         {
-            _position = -1;
-            await CatchUpAsync(progress: null, cancellationToken);
+            return true;
         }
+
+        _position = -1;
+        return false;
     }
 
     private async Task<IReadOnlyList<RecordedEvent>> ReadAsync(long position, CancellationToken cancellationToken)
@@ -151,20 +165,31 @@ internal sealed class ProjectionRunner(IProjection projection, IEventStore store
 
     private async Task<long> TakePositionAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
+        // A process that stands still in the middle must not hold up the others for ever.
         await using var command = new NpgsqlCommand(
-            "SELECT last_seq_id FROM mt_event_progression WHERE name = $1 FOR UPDATE", connection);
+            "SELECT last_seq_id, set_config('idle_in_transaction_session_timeout', '60s', true) "
+            + "FROM mt_event_progression WHERE name = $1 FOR UPDATE",
+            connection);
         command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = Shard });
         return await command.ExecuteScalarAsync(cancellationToken) as long? ?? -1;
     }
 
+    /// <summary>Drops the table, and the views on it, and makes them; the position is 0.</summary>
     private async Task CreateAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
-        var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream(projection.Name + ".sql")!;
-        using var reader = new StreamReader(stream);
-        await ExecuteAsync(connection, await reader.ReadToEndAsync(cancellationToken), cancellationToken);
+        await ExecuteAsync(
+            connection,
+            $"DROP TABLE IF EXISTS {projection.Name} CASCADE; {_script}; COMMENT ON TABLE {projection.Name} IS '{MadeBy}'",
+            cancellationToken);
         await using var command = new NpgsqlCommand("SELECT mt_mark_event_progression($1, 0)", connection);
         command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = Shard, NpgsqlDbType = NpgsqlDbType.Varchar });
         await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    private static string Script(string name)
+    {
+        using var reader = new StreamReader(Assembly.GetExecutingAssembly().GetManifestResourceStream(name + ".sql")!);
+        return reader.ReadToEnd();
     }
 
     private static async Task ExecuteAsync(NpgsqlConnection connection, string sql, CancellationToken cancellationToken)

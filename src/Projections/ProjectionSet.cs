@@ -22,6 +22,9 @@ public sealed class ProjectionSet(
 
     private const int MaxGathered = 5000;
 
+    /// <summary>A projection that has not moved for so long, and should have, is nobody's.</summary>
+    private static readonly TimeSpan StandBy = TimeSpan.FromSeconds(2);
+
     private readonly ProjectionRunner[] _runners = [.. Table.Select(make => new ProjectionRunner(make(), store, database))];
 
     /// <summary>The names: <c>job_status</c>, <c>worker_reputation</c>, <c>accounts</c>.</summary>
@@ -40,11 +43,19 @@ public sealed class ProjectionSet(
     /// <summary>Brings every projection up to the log's head as it is now.</summary>
     public async Task CatchUpAsync(CancellationToken cancellationToken)
     {
-        foreach (var runner in _runners)
+        foreach (var name in Names)
         {
-            await runner.EnsureAsync(cancellationToken);
-            await runner.CatchUpAsync(progress: null, cancellationToken);
+            await CatchUpAsync(name, cancellationToken);
         }
+    }
+
+    /// <summary>Brings one projection up to the log's head as it is now.</summary>
+    /// <param name="name">One of <see cref="Names"/>.</param>
+    public async Task CatchUpAsync(string name, CancellationToken cancellationToken)
+    {
+        var runner = Find(name);
+        await runner.EnsureAsync(cancellationToken);
+        await runner.CatchUpAsync(progress: null, cancellationToken);
     }
 
     /// <summary>Drops a projection's table and builds it again from the first event. Others may go on following the
@@ -53,9 +64,7 @@ public sealed class ProjectionSet(
     /// <param name="progress">Gets the position reached.</param>
     public async Task RebuildAsync(string name, IProgress<long>? progress, CancellationToken cancellationToken)
     {
-        var runner = _runners.FirstOrDefault(runner => runner.Name == name)
-            ?? throw new ArgumentException(
-                $"There is no projection '{name}': expected one of {string.Join(", ", Names)}.", nameof(name));
+        var runner = Find(name);
         await runner.EnsureAsync(cancellationToken);
         await runner.ResetAsync(cancellationToken);
         await runner.CatchUpAsync(progress, cancellationToken);
@@ -73,9 +82,14 @@ public sealed class ProjectionSet(
         return positions;
     }
 
+    private ProjectionRunner Find(string name) => _runners.FirstOrDefault(runner => runner.Name == name)
+        ?? throw new ArgumentException(
+            $"There is no projection '{name}': expected one of {string.Join(", ", Names)}.", nameof(name));
+
     private async Task RunAsync(ProjectionRunner runner, CancellationToken stopping)
     {
         var delay = TimeSpan.FromMilliseconds(100);
+        var overtaken = 0L;
         while (!stopping.IsCancellationRequested)
         {
             try
@@ -84,6 +98,14 @@ public sealed class ProjectionSet(
                 await runner.CatchUpAsync(progress: null, stopping);
                 delay = TimeSpan.FromMilliseconds(100);
                 await FollowAsync(runner, stopping);
+
+                // Once may have been a command that wanted to read; twice is a node that does what this one does.
+                if (overtaken != 0 && clock.GetElapsedTime(overtaken) < StandBy)
+                {
+                    await StandByAsync(runner, stopping);
+                }
+
+                overtaken = clock.GetTimestamp();
             }
             catch (OperationCanceledException) when (stopping.IsCancellationRequested)
             {
@@ -91,13 +113,32 @@ public sealed class ProjectionSet(
             }
             catch (Exception exception) when (exception is NpgsqlException or IOException or TimeoutException)
             {
-                Log.Postponed(log, runner.Name, delay.TotalMilliseconds, exception.Message);
-                await Task.Delay(delay, clock, CancellationToken.None);
+                Log.Postponed(
+                    log, runner.Name, delay.TotalMilliseconds, exception.InnerException?.Message ?? exception.Message);
+                await Task.Delay(delay, clock, stopping)
+                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
                 delay = delay < TimeSpan.FromSeconds(5) ? delay * 2 : delay;
             }
         }
     }
 
+    /// <summary>Waits while another process keeps a projection up: two that do it hinder each other.</summary>
+    private async Task StandByAsync(ProjectionRunner runner, CancellationToken stopping)
+    {
+        for (var before = -1L; ;)
+        {
+            var position = await runner.PositionAsync(stopping);
+            if (position == before && position < await store.HeadAsync(stopping))
+            {
+                return;
+            }
+
+            before = position;
+            await Task.Delay(StandBy, clock, stopping);
+        }
+    }
+
+    /// <summary>Until another process moves the projection.</summary>
     private async Task FollowAsync(ProjectionRunner runner, CancellationToken stopping)
     {
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(stopping);
@@ -114,7 +155,11 @@ public sealed class ProjectionSet(
                     gathered.AddRange(batch);
                 }
 
-                await runner.FollowAsync(gathered, stopping);
+                if (!await runner.FollowAsync(gathered, stopping))
+                {
+                    return;
+                }
+
                 gathered.Clear();
             }
         }

@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using MeshLedger.Tools.Cli;
 using MeshLedger.Tools.Jobs;
+using MeshLedger.Tools.Workers;
 
 namespace MeshLedger.Tools;
 
@@ -43,17 +44,26 @@ internal static class CommandLine
             "Runs VM jobs on machines that need not trust each other, and keeps a signed history that anyone can audit.")
         {
             UpCommand.Create(),
-            new Command("job", "Submit jobs and follow them.")
+            new Command("job", "Submit jobs, follow them, and end them.")
             {
                 JobSubmitCommand.Create(),
                 JobListCommand.Create(),
                 JobShowCommand.Create(),
+                JobWhyCommand.Create(),
                 JobHistoryCommand.Create(),
+                JobWatchCommand.Create(),
+                JobLogsCommand.Create(),
+                JobOutputsCommand.Create(),
                 JobWaitCommand.Create(),
+                JobCancelCommand.Create(),
+                DeadLetterCommands.Create(),
             },
             BlobCommands.Create(),
-            new Command("worker", "See the workers.") { WorkerListCommand.Create() },
-            new Command("account", "See who has how much mana.") { AccountShowCommand.Create() },
+            WorkerCommands.Create(),
+            ReputationCommands.Create(),
+            FederationCommands.Create(),
+            AidCommands.Create(),
+            AccountCommands.Create(),
             KeyCommands.Create(),
             AuditCommand.Create(),
             ProjectionsCommands.Create(),

@@ -2,14 +2,13 @@ using System.CommandLine;
 using System.Text.Json.Nodes;
 using MeshLedger.Crypto;
 using MeshLedger.Tools.Cli;
+using MeshLedger.Tools.Hosting;
 
 namespace MeshLedger.Tools;
 
 /// <summary><c>meshledger key show|new</c>: public names only; private keys never leave their files.</summary>
 internal static class KeyCommands
 {
-    private static readonly string[] Names = ["node", "submitter", "worker"];
-
     private static readonly Argument<string> File = new("FILE") { Description = "The file to make; must not be there." };
 
     public static Command Create() => new("key", "See this node's keys, or make one.")
@@ -25,12 +24,12 @@ internal static class KeyCommands
 
     private static Task<int> Show(Call call)
     {
-        var rows = Names.Where(name => System.IO.File.Exists(call.Data.KeyFile(name)))
-            .Select(name => new JsonObject
+        var rows = SignerKeys.Files(call.Data)
+            .Select(file => new JsonObject
             {
-                ["key"] = name,
-                ["did"] = SigningKey.Load(call.Data.KeyFile(name)).Did.ToString(),
-                ["file"] = call.Data.KeyFile(name),
+                ["key"] = Path.GetFileNameWithoutExtension(file),
+                ["did"] = SigningKey.Load(file).Did.ToString(),
+                ["file"] = file,
             }).ToList();
         if (rows.Count == 0)
         {

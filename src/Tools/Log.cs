@@ -5,6 +5,10 @@ namespace MeshLedger.Tools;
 /// <summary>What the command itself logs. Event ids are stable: 9000 to 9099.</summary>
 internal static partial class Log
 {
+    [LoggerMessage(9001, LogLevel.Information,
+        "meshledger is ready: node {Name}, process {ProcessId}; job files go to {Inbox}")]
+    public static partial void Ready(ILogger log, string name, int processId, string inbox);
+
     [LoggerMessage(9000, LogLevel.Warning, "This worker does not offer vm.execute: {Reason}")]
     public static partial void NoMachines(ILogger log, string reason);
 }

@@ -1,9 +1,11 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
+using MeshLedger.Crypto;
 using MeshLedger.Domain.Events;
+using MeshLedger.Observability;
+using MeshLedger.Observability.Traces;
 using MeshLedger.Tools.Cli;
 using MeshLedger.Tools.Hosting;
-using MeshLedger.Worker;
 using Microsoft.Extensions.Logging;
 
 namespace MeshLedger.Tools;
@@ -23,14 +25,15 @@ internal static class UpCommand
         HelpName = "NAME",
     };
 
-    private static readonly Option<bool> NoWorker = new("--no-worker") { Description = "Take jobs, but run none here." };
+    private static readonly Option<bool> NoWorker = new(
+        "--no-worker") { Description = "Take jobs, but run none here." };
 
     private static readonly Option<int?> Concurrency =
-        GlobalOptions.Number("--concurrency", "How many jobs run at once (default: one a core).", 1, 1024);
+        GlobalOptions.Number("--concurrency", "How many jobs each worker runs at once (default: one a core).", 1, 1024);
 
     private static readonly Option<string?> WorkerId = new("--worker-id")
     {
-        Description = "What people call the worker (default: the node's name).",
+        Description = "What people call the worker (default: the node's name); further ones are called ID-2, ID-3...",
         HelpName = "ID",
     };
 
@@ -48,7 +51,8 @@ internal static class UpCommand
         Several("--image-dir", "DIR", "A directory that disk images may be read from.");
 
     private static readonly Option<long?> BasePrice =
-        GlobalOptions.Number("--base-price", "The worker's price of a job that asks for nothing (default: 5).", 1L, 1_000_000L);
+        GlobalOptions.Number(
+            "--base-price", "The worker's price of a job that asks for nothing (default: 5).", 1L, 1_000_000L);
 
     private static readonly Option<bool> NoInotify = new("--no-inotify")
     {
@@ -60,34 +64,108 @@ internal static class UpCommand
         Description = "Admit no other node. Otherwise who can write the database can join as a node.",
     };
 
+    private static readonly Option<int?> MetricsPort = GlobalOptions.Number(
+        "--metrics-port", "Serve /metrics and /health on this port of 127.0.0.1; 0 takes a free one (default: do not).",
+        0, 65_535);
+
+    private static readonly Option<Uri?> Otlp = new("--otlp")
+    {
+        Description = "Send a trace of each job to this OTLP collector (default: OTEL_EXPORTER_OTLP_ENDPOINT).",
+        HelpName = "URL",
+        CustomParser = result => Uri.TryCreate(result.Tokens[0].Value, UriKind.Absolute, out var url)
+            && url.Scheme is "http" or "https"
+            ? url
+            : Refuse<Uri>(result, $"--otlp: expected an http or https URL, found '{result.Tokens[0].Value}'."),
+    };
+
+    private static readonly Option<string?> LogFormat = new("--log-format")
+    {
+        Description = "How logs are written: text is for people; json is one object a line (default: as --output).",
+        HelpName = "text|json",
+        CustomParser = result => result.Tokens[0].Value is "text" or "json"
+            ? result.Tokens[0].Value
+            : Refuse<string>(result, $"--log-format: expected text or json, found '{result.Tokens[0].Value}'."),
+    };
+
+    private static readonly Option<int?> Workers = GlobalOptions.Number(
+        "--workers", "How many workers, each with a key and a share of the resources of its own (default: 1).", 1, 64);
+
+    private static readonly Option<string?> Owner = new("--owner")
+    {
+        Description = "Whose the workers are: a key, or submitter for this node's own submitter, who vouches for them then "
+            + "(default: each its own). What they do for others makes their owner's jobs cheaper.",
+        HelpName = "DID|submitter",
+    };
+
+    private static readonly Option<string?> Config = new("--config")
+    {
+        Description = "How the node chooses, what it grants and allows, and what its workers are like; options given here "
+            + "go before. --print-config shows the members.",
+        HelpName = "FILE.json",
+    };
+
+    private static readonly Option<bool> PrintConfig = new("--print-config")
+    {
+        Description = "Print the configuration as it is in effect, as JSON, and start nothing.",
+    };
+
     public static Command Create() => new Verb(
-        "up", "Start a node: its database, its folder and its worker. Ctrl-C stops all of it in order.",
+        "up", "Start a node: its database, its folder and its workers. Ctrl-C stops all of it in order.",
         "meshledger up",
         "meshledger up --data /srv/mesh --folder /srv/drop --pool gpu --label zone=a",
+        "meshledger up --metrics-port 9464 --otlp http://127.0.0.1:4318 --log-format json",
+        "meshledger up --workers 3 --owner submitter --config node.json",
         "meshledger up --postgres 'Host=db;Username=mesh;Database=mesh' --no-worker")
     {
         Folder, Name, NoWorker, Concurrency, WorkerId, Pools, Capabilities, Features, Labels, Privileged,
-        ImageDirectories, BasePrice, NoInotify, NoAdmit,
+        ImageDirectories, BasePrice, NoInotify, NoAdmit, MetricsPort, Otlp, LogFormat, Workers, Owner, Config, PrintConfig,
     }.Does(RunAsync);
 
     private static async Task<int> RunAsync(Call call)
     {
         var name = call.Get(Name) ?? Environment.MachineName;
+        var config = call.Get(Config) is { } file ? NodeConfig.Load(file) : NodeConfig.Default;
+        config = config with { Worker = Worker(call, config.Worker) };
+        var owner = call.Get(Owner);
+        if (owner is not (null or "submitter") && !Did.TryParse(owner, out _))
+        {
+            throw new CommandFailure(ExitCodes.Usage, $"--owner: expected submitter or {Did.Expected}, found '{owner}'.");
+        }
+
+        if (call.Get(PrintConfig))
+        {
+            call.Output.Document(config.ToJson());
+            return ExitCodes.Ok;
+        }
+
+        config.Node.Name = name;
+        config.Node.AdmitNodes = !call.Get(NoAdmit);
         var options = new NodeHostOptions
         {
             Data = call.Data,
             Folder = Path.GetFullPath(call.Get(Folder) ?? call.Data.DefaultFolder),
-            Name = name,
+            Node = config.Node,
             Postgres = call.Postgres,
-            Worker = call.Get(NoWorker) ? null : Worker(call, name),
+            Worker = call.Get(NoWorker) ? null : config.Worker,
+            WorkerCount = call.Get(Workers) ?? 1,
+            WorkerId = call.Get(WorkerId) ?? name,
+            Owner = Did.TryParse(owner, out var key) ? key : null,
+            AreSubmitters = owner == "submitter",
             ImageDirectories = [.. (call.Get(ImageDirectories) ?? []).Select(Path.GetFullPath)],
             UseInotify = !call.Get(NoInotify),
-            AdmitNodes = !call.Get(NoAdmit),
+            Observation = new ObservationOptions
+            {
+                MetricsPort = call.Get(MetricsPort),
+                Traces = TraceOptions.Choose(call.Get(Otlp)),
+            },
         };
-        using var logs = new StderrLog(json: !call.Output.IsText, LogLevel.Information, TimeProvider.System);
+        var logsAreJson = call.Get(LogFormat) is { } format ? format == "json" : !call.Output.IsText;
+        using var logs = new StderrLog(logsAreJson, LogLevel.Information, TimeProvider.System);
         try
         {
-            await new NodeHost(options, logs, TimeProvider.System).RunAsync(record => Announce(call, record), call.Stop);
+            await new NodeHost(options, logs, TimeProvider.System).RunAsync(
+                record => Announce(
+                    call, record, logsAreJson ? logs.CreateLogger(typeof(UpCommand).FullName!) : null), call.Stop);
             return ExitCodes.Ok;
         }
         catch (InvalidHistoryException exception)
@@ -103,13 +181,22 @@ internal static class UpCommand
         }
     }
 
-    private static void Announce(Call call, NodeRecord record)
+    /// <param name="log">Where logs are JSON, nothing else is written beside them.</param>
+    private static void Announce(Call call, NodeRecord record, ILogger? log)
     {
         var inbox = Path.Combine(record.Folder, "inbox");
-        if (call.Output.IsText)
+        if (log is not null)
+        {
+            Log.Ready(log, record.Name, record.ProcessId, inbox);
+        }
+        else if (call.Output.IsText)
         {
             Messages.Say($"meshledger is ready: node {record.Name}, process {record.ProcessId}");
             Messages.Say($"Drop job files (*.json) into {inbox}");
+        }
+
+        if (call.Output.IsText)
+        {
             return;
         }
 
@@ -127,25 +214,19 @@ internal static class UpCommand
         call.Output.Flush();
     }
 
-    private static WorkerOptions Worker(Call call, string name)
+    /// <summary>What was typed goes before what the file says.</summary>
+    private static WorkerConfig Worker(Call call, WorkerConfig file) => file with
     {
-        var options = new WorkerOptions
-        {
-            WorkerId = call.Get(WorkerId) ?? name,
-            Capabilities = call.Get(Capabilities) ?? [],
-            Features = call.Get(Features) ?? [],
-            Privileged = call.Get(Privileged),
-            Labels = ReadLabels(call.Get(Labels) ?? []),
-        };
-        if (call.Get(Pools) is { Length: > 0 } pools)
-        {
-            options.Pools = pools;
-        }
+        Pools = Given(call.Get(Pools)) ?? file.Pools,
+        Labels = Given(call.Get(Labels)) is { } labels ? ReadLabels(labels) : file.Labels,
+        Capabilities = Given(call.Get(Capabilities)) ?? file.Capabilities,
+        Features = Given(call.Get(Features)) ?? file.Features,
+        Privileged = call.Get(Privileged) || file.Privileged,
+        BasePrice = call.Get(BasePrice) ?? file.BasePrice,
+        MaxConcurrentJobs = call.Get(Concurrency) ?? file.MaxConcurrentJobs,
+    };
 
-        options.MaxConcurrentJobs = call.Get(Concurrency) ?? options.MaxConcurrentJobs;
-        options.BasePrice = call.Get(BasePrice) ?? options.BasePrice;
-        return options;
-    }
+    private static string[]? Given(string[]? values) => values is { Length: > 0 } ? values : null;
 
     private static Dictionary<string, string> ReadLabels(string[] given)
     {
@@ -161,6 +242,13 @@ internal static class UpCommand
         }
 
         return labels;
+    }
+
+    private static T? Refuse<T>(System.CommandLine.Parsing.ArgumentResult result, string message)
+        where T : class
+    {
+        result.AddError(message);
+        return null;
     }
 
     private static Option<string[]> Several(string name, string value, string description) => new(name)

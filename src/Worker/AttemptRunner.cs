@@ -20,8 +20,15 @@ internal sealed class AttemptRunner(
 
     /// <summary>Returns once the attempt has ended and its receipt is on its way; the inner task ends when the ledger
     /// has the receipt, or refused it.</summary>
-    public async Task<Task> RunAsync(WorkerNotice.Assigned assigned, IOperationHandler? handler, CancellationToken stopping)
+    /// <param name="closed">Cancelled when nobody wants the receipt any more; what runs is stopped then.</param>
+    public async Task<Task> RunAsync(
+        WorkerNotice.Assigned assigned, IOperationHandler? handler, CancellationToken closed, CancellationToken stopping)
     {
+        if (closed.IsCancellationRequested)
+        {
+            return Task.CompletedTask;
+        }
+
         var stream = StreamId.OfJob(assigned.JobId);
         if (assigned.Start is not { } start)
         {
@@ -33,7 +40,21 @@ internal sealed class AttemptRunner(
         var progress = new ProgressReporter(assigned, body => outbox.PostAsync(author.State(body, start, stream)), clock);
         var startedAt = clock.GetUtcNow();
         var began = clock.GetTimestamp();
-        var result = await ExecuteAsync(assigned, handler, progress, stopping);
+        OperationResult result;
+        await using (var output = new OutputStreamer(
+            assigned, body => outbox.PostAsync(author.State(body, start, stream)), blobs, clock))
+        {
+            try
+            {
+                result = await ExecuteAsync(assigned, handler, progress, output, closed, stopping);
+            }
+            catch (OperationCanceledException) when (closed.IsCancellationRequested)
+            {
+                Log.AttemptClosed(log, assigned.JobId.ToString(), assigned.Attempt);
+                return Task.CompletedTask;
+            }
+        }
+
         IReadOnlyList<ReceiptOutput> outputs = [];
         try
         {
@@ -73,7 +94,8 @@ internal sealed class AttemptRunner(
     }
 
     private static async Task<OperationResult> ExecuteAsync(
-        WorkerNotice.Assigned assigned, IOperationHandler? handler, ProgressReporter progress, CancellationToken stopping)
+        WorkerNotice.Assigned assigned, IOperationHandler? handler, ProgressReporter progress, OutputStreamer output,
+        CancellationToken closed, CancellationToken stopping)
     {
         var operation = assigned.Submission.Operation;
         if (handler is null)
@@ -87,17 +109,18 @@ internal sealed class AttemptRunner(
         }
 
         var seconds = assigned.Submission.Terms.TimeoutMs / 1000;
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(stopping, closed);
         limit.CancelAfter(TimeSpan.FromSeconds(seconds) + TimeoutGrace);
         try
         {
-            return await handler.RunAsync(new OperationContext(document, progress.Report), limit.Token);
+            var context = new OperationContext(document, progress.Report) { Output = output.Write };
+            return await handler.RunAsync(context, limit.Token);
         }
-        catch (OperationCanceledException) when (!stopping.IsCancellationRequested)
+        catch (OperationCanceledException) when (!stopping.IsCancellationRequested && !closed.IsCancellationRequested)
         {
             return Failure("TIMEOUT", $"Job exceeded timeout of {seconds} s", recoverable: true);
         }
-        catch (Exception exception) when (!stopping.IsCancellationRequested)
+        catch (Exception exception) when (!stopping.IsCancellationRequested && !closed.IsCancellationRequested)
         {
             // Whatever an operation trips over is this attempt's failure, not the worker's.
             return Failure("EXECUTION_ERROR", $"{operation} failed: {exception.Message}", recoverable: true);
@@ -173,6 +196,7 @@ internal sealed class ProgressReporter(
     private readonly Lock _lock = new();
     private long _sequence = assigned.Progress.Sequence;
     private int _basisPoints = assigned.Progress.BasisPoints;
+    private readonly long _began = clock.GetTimestamp();
     private long? _last;
 
     public void Report(OperationProgress progress)
@@ -192,7 +216,13 @@ internal sealed class ProgressReporter(
                 ++_sequence,
                 AttemptRunner.Clean(progress.Phase),
                 _basisPoints,
+                EtaMs(now),
                 AttemptRunner.Clean(progress.Message)));
         }
     }
+
+    /// <summary>What is left if it goes on as fast as it went, from a twentieth on.</summary>
+    private long? EtaMs(long now) => _basisPoints is >= 500 and < 10_000
+        ? (long)(clock.GetElapsedTime(_began, now).TotalMilliseconds * (10_000 - _basisPoints) / _basisPoints)
+        : null;
 }

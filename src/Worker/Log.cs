@@ -13,4 +13,10 @@ internal static partial class Log
 
     [LoggerMessage(3002, LogLevel.Warning, "Job {Job}: the receipt was refused: {Reason}")]
     public static partial void ReceiptRefused(ILogger log, string job, string reason);
+
+    [LoggerMessage(3003, LogLevel.Information, "Job {Job}, attempt {Attempt}: stopped, for it is over.")]
+    public static partial void AttemptClosed(ILogger log, string job, int attempt);
+
+    [LoggerMessage(3004, LogLevel.Error, "Job {Job}, attempt {Attempt}: ended without a receipt.")]
+    public static partial void AttemptFailed(ILogger log, Exception exception, string job, int attempt);
 }

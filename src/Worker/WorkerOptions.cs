@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using MeshLedger.Crypto;
 using MeshLedger.Domain.Jobs;
 using MeshLedger.Domain.Workers;
 
@@ -10,6 +11,9 @@ public sealed class WorkerOptions
     /// <summary>Its name among people.</summary>
     [Required]
     public string WorkerId { get; set; } = Environment.MachineName;
+
+    /// <summary>Whose worker it is; null: its own.</summary>
+    public Did? Owner { get; set; }
 
     /// <summary>Semantic version of the worker's program.</summary>
     public string Version { get; set; } = "0.1.0";

@@ -17,13 +17,14 @@ public sealed class ArrowTests
         ["Projections"] = ["Domain"],
         ["Transports"] = ["Domain"],
         ["Node"] = ["Domain"],
+        ["Observability"] = ["Domain"],
         ["Machines"] = ["Blobs"],
         ["Worker"] = ["Machines", "Wasm", "Blobs", "Domain"],
         ["Dashboard"] = ["Projections"],
         ["Tools"] =
         [
             "Crypto", "Domain", "Ledger", "Node", "Projections", "Blobs", "Wasm", "Machines", "Transports", "Worker",
-            "Dashboard",
+            "Dashboard", "Observability",
         ],
     };
 

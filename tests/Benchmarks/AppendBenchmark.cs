@@ -46,7 +46,7 @@ internal static class AppendBenchmark
                     var statements = new Statement[batch];
                     for (var i = 0; i < batch; i++)
                     {
-                        statements[i] = author.State(new AccountEvent.Opened(version + i), null, id);
+                        statements[i] = author.State(new AccountEvent.Opened(version + i, 0, 0), null, id);
                     }
 
                     var request = new AppendRequest(

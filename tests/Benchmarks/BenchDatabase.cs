@@ -31,7 +31,7 @@ internal sealed class BenchDatabase : IAsyncDisposable
         File.SetUnixFileMode(directory, File.GetUnixFileMode(directory) | UnixFileMode.OtherExecute);
         var postgres = await PrivatePostgres.StartAsync(
             directory, TimeSpan.Zero, NullLogger.Instance, CancellationToken.None);
-        var source = NpgsqlDataSource.Create(postgres.ConnectionString);
+        var source = LedgerDatabase.Open(postgres.ConnectionString);
         await Migrations.ApplyAsync(source, NullLogger.Instance, CancellationToken.None);
         return new BenchDatabase(postgres, directory, source);
     }

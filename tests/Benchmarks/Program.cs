@@ -8,6 +8,7 @@ var benchmarks = new Dictionary<string, Func<Task>>
     ["projections"] = ReadBenchmarks.ProjectionsAsync,
     ["audit"] = ReadBenchmarks.AuditAsync,
     ["jobs"] = JobsBenchmark.RunAsync,
+    ["market"] = MarketBenchmark.RunAsync,
     ["microvm"] = MicroVmBenchmark.RunAsync,
 };
 if (args is not [var name] || !benchmarks.TryGetValue(name, out var benchmark))

@@ -107,6 +107,24 @@ public sealed partial class TestNode : IAsyncDisposable
 
     public Task<CommandResult> RunAsync(params string[] arguments) => Meshledger.RunAsync([.. arguments, "--data", Data]);
 
+    /// <summary>What a verb says as JSON, if it succeeded.</summary>
+    public async Task<JsonDocument> JsonAsync(params string[] arguments) =>
+        JsonDocument.Parse((await RunAsync([.. arguments, "--output", "json"])).With(0));
+
+    /// <summary>Waits until a job takes bids, which it goes on doing while nobody can run it.</summary>
+    public async Task UntilBiddingAsync(params string[] jobs)
+    {
+        foreach (var job in jobs)
+        {
+            using var limit = new CancellationTokenSource(Meshledger.Patience);
+            while ((await RunAsync("job", "list", "--status", "bidding_open", "--output", "jsonl")).With(0)
+                .Contains($"\"{job}\"", StringComparison.Ordinal) is false)
+            {
+                limit.Token.ThrowIfCancellationRequested();
+            }
+        }
+    }
+
     /// <summary>Drops a file as one should: under another name, then renamed.</summary>
     public void Drop(string name, string text) => Drop(name, Encoding.UTF8.GetBytes(text));
 

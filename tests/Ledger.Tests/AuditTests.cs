@@ -27,7 +27,7 @@ public sealed class AuditTests : IAsyncLifetime
         Assert.Empty(report.Faults);
         Assert.Equal(_history.Statements.Count, report.Events);
         Assert.Equal(_history.Node.Did, report.Founder);
-        Assert.Equal(report.Granted, report.Balances + report.Escrow);
+        Assert.Equal(report.Granted + report.Regenerated, report.Balances + report.Escrow);
     }
 
     public static TheoryData<string, string> Changes => new()

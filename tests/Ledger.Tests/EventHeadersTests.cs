@@ -147,6 +147,6 @@ public sealed class EventHeadersTests
     }
 
     private static SignedEvent[] Batch(int size) => SignedEvent.Sign(Key, [.. Enumerable.Range(0, size).Select(i => EventCodec.State(
-        new AccountEvent.Opened(i), Key.Did, i % 2 == 0 ? null : Digest.OfBytes([(byte)i]), StreamId.Parse("account-a"),
+        new AccountEvent.Opened(i, 0, 0), Key.Did, i % 2 == 0 ? null : Digest.OfBytes([(byte)i]), StreamId.Parse("account-a"),
         EventId.New(Time), Time))]);
 }

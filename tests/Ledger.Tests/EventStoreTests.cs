@@ -1,6 +1,7 @@
 using MeshLedger.Crypto;
 using MeshLedger.Domain.Accounts;
 using MeshLedger.Domain.Events;
+using MeshLedger.Domain.Jobs;
 using MeshLedger.Domain.Ports;
 using MeshLedger.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -143,12 +144,101 @@ public sealed class EventStoreTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Events_of_some_types_are_loaded_in_log_order_from_a_time_on()
+    {
+        await LedgerHistory.Of(jobs: 10).AppendAsync(_store, batch: 20);
+        string[] ends = ["job_completed", "job_failed"];
+        Assert.Equal(
+            await _database.RowsAsync("SELECT seq_id FROM mt_events WHERE type IN ('job_completed', 'job_failed') ORDER BY 1"),
+            (await _store.LoadTypesAsync(ends, null, CancellationToken.None)).Select(recorded => $"{recorded.Position}"));
+        await _database.ExecuteAsync("UPDATE mt_events SET timestamp = '2030-01-01Z' WHERE seq_id > 100");
+
+        var since = new DateTimeOffset(2030, 1, 1, 2, 0, 0, TimeSpan.FromHours(2));
+        var later = await _store.LoadTypesAsync(ends, since, CancellationToken.None);
+
+        Assert.NotEmpty(later);
+        Assert.All(later, recorded => Assert.True(recorded.Position > 100));
+        Assert.Empty(await _store.LoadTypesAsync(ends, since.AddTicks(10), CancellationToken.None));
+        Assert.Empty(await _store.LoadTypesAsync([], null, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task An_event_that_was_changed_is_not_loaded_by_its_type()
+    {
+        await AppendAsync(_store, Grants("a", 1), ("a", 0));
+        await _database.ExecuteAsync("UPDATE mt_events SET data = jsonb_set(data, '{grant}', '7')");
+
+        await using var other = Open();
+        await Assert.ThrowsAsync<InvalidHistoryException>(
+            () => other.LoadTypesAsync(["account_opened"], null, CancellationToken.None));
+    }
+
+    [Fact]
     public async Task A_changed_body_is_not_loaded()
     {
         await AppendAsync(_store, Grants("a", 1), ("a", 0));
         await _database.ExecuteAsync("UPDATE mt_events SET data = jsonb_set(data, '{grant}', '7')");
 
-        await Assert.ThrowsAsync<InvalidHistoryException>(() => _store.LoadAsync(StreamId.Parse("a"), CancellationToken.None));
+        await using var other = Open();
+        await Assert.ThrowsAsync<InvalidHistoryException>(() => other.LoadAsync(StreamId.Parse("a"), CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task What_came_after_a_version_is_loaded_alone()
+    {
+        await AppendAsync(_store, Grants("a", 5), ("a", 0));
+        await using var other = Open();
+        var tail = await other.LoadTailAsync(StreamId.Parse("a"), 3, CancellationToken.None);
+        Assert.Equal([4L, 5], tail.Select(recorded => recorded.Version));
+    }
+
+    [Fact]
+    public async Task A_stream_that_is_only_asked_where_it_stands_is_not_made()
+    {
+        Assert.IsType<AppendOutcome.Appended>(await AppendAsync(_store, Grants("a", 1), ("a", 0), ("b", 0)));
+        Assert.IsType<AppendOutcome.Conflict>(await AppendAsync(_store, Grants("a", 1), ("a", 1), ("b", 1)));
+        Assert.Equal(1, await _database.ScalarAsync<long>("SELECT count(*) FROM mt_streams"));
+    }
+
+    /// <summary>A hold goes by a balance, which payments and refunds of others do not lessen, and other holds do.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_tolerates_payments_tolerates_nothing_else(bool isTolerant)
+    {
+        var account = StreamId.OfAccount(_key.Did);
+        await using var other = Open();
+        await SayAsync(_store, 0, new AccountEvent.Opened(100, 0, 0), new AccountEvent.Held(Job("job-0001"), 10));
+        await SayAsync(other, null, new AccountEvent.Paid(Job("job-0001"), 4, _key.Did), new AccountEvent.Refunded(Job("job-0001"), 6));
+
+        var outcome = await SayAsync(_store, 2, new AccountEvent.Held(Job("job-0002"), 10));
+        if (!isTolerant)
+        {
+            Assert.Equal(new AppendOutcome.Conflict(account, 2, 4), outcome);
+            return;
+        }
+
+        Assert.Equal(5, Assert.Single(Assert.IsType<AppendOutcome.Appended>(outcome).Events).Version);
+        Assert.Equal(
+            new AppendOutcome.Conflict(account, 4, 5),
+            await SayAsync(other, 4, new AccountEvent.Held(Job("job-0003"), 10)));
+        Assert.Equal(
+            new AppendOutcome.Conflict(account, 9, 5),
+            await SayAsync(other, 9, new AccountEvent.Held(Job("job-0003"), 10)));
+
+        Task<AppendOutcome> SayAsync(PostgresEventStore store, long? version, params AccountEvent[] bodies) => store.AppendAsync(
+            new AppendRequest(
+                SignedEvent.Sign(_key, [.. bodies.Select(body => EventCodec.State(
+                    body, _key.Did, null, account, EventId.New(Time), Time))]),
+                version is { } expected
+                    ? new Dictionary<StreamId, long> { [account] = expected }
+                    : new Dictionary<StreamId, long>())
+            {
+                Tolerant = isTolerant ? new HashSet<StreamId> { account } : new HashSet<StreamId>(),
+            },
+            CancellationToken.None);
+
+        static JobId Job(string id) => JobId.Parse(id);
     }
 
     [Fact]
@@ -191,5 +281,5 @@ public sealed class EventStoreTests : IAsyncLifetime
 
     private SignedEvent[] Grants(string stream, int count) => SignedEvent.Sign(_key, [.. Enumerable.Range(0, count).Select(i =>
         EventCodec.State(
-            new AccountEvent.Opened(i), _key.Did, null, StreamId.Parse(stream), EventId.New(Time), Time.AddTicks(i * 10)))]);
+            new AccountEvent.Opened(i, 0, 0), _key.Did, null, StreamId.Parse(stream), EventId.New(Time), Time.AddTicks(i * 10)))]);
 }

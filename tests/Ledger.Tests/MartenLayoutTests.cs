@@ -140,7 +140,7 @@ public sealed class MartenLayoutTests : IAsyncLifetime
     private async Task AppendAsync(PostgresEventStore store, string stream, int count, long expected)
     {
         var events = SignedEvent.Sign(_key, [.. Enumerable.Range(0, count).Select(i => EventCodec.State(
-            new AccountEvent.Opened(i), _key.Did, null, StreamId.Parse(stream), EventId.New(Time), Time))]);
+            new AccountEvent.Opened(i, 0, 0), _key.Did, null, StreamId.Parse(stream), EventId.New(Time), Time))]);
         var versions = new Dictionary<StreamId, long>();
         if (expected > 0)
         {

@@ -4,7 +4,7 @@ namespace MeshLedger.Machines.Tests;
 
 /// <summary>The host that the tests of one class share, and the guest programs. At most two classes run at once.
 /// </summary>
-public sealed class Machines : IAsyncDisposable
+public sealed class Machines(TimeProvider? time = null) : IAsyncDisposable
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("meshledger-machines-").FullName;
     private MicroVmHost? _host;
@@ -18,7 +18,7 @@ public sealed class Machines : IAsyncDisposable
             {
                 return _host ??= MicroVmHost.Find(
                     MicroVmHostOptions.FromEnvironment(_directory) with { Accelerator = "tcg" },
-                    TimeProvider.System, NullLogger.Instance);
+                    time ?? TimeProvider.System, NullLogger.Instance);
             }
             catch (MachinesUnavailableException missing) when (Environment.GetEnvironmentVariable("CI") != "true")
             {
@@ -53,5 +53,36 @@ public sealed class Machines : IAsyncDisposable
             Assert.Empty(Directory.GetDirectories(_directory));
             Directory.Delete(_directory, recursive: true);
         }
+    }
+}
+
+/// <summary>The time of day, but one length of time passes only when the test says so, however busy the computer is.
+/// </summary>
+public sealed class HeldClock(TimeSpan held) : TimeProvider
+{
+    private readonly Lock _lock = new();
+    private Action? _due;
+
+    public void Pass()
+    {
+        lock (_lock)
+        {
+            _due!();
+        }
+    }
+
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    {
+        if (dueTime != held)
+        {
+            return base.CreateTimer(callback, state, dueTime, period);
+        }
+
+        lock (_lock)
+        {
+            _due = () => callback(state);
+        }
+
+        return base.CreateTimer(callback, state, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 }

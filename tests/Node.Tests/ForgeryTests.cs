@@ -12,7 +12,7 @@ namespace MeshLedger.Node.Tests;
 public sealed class ForgeryTests : IAsyncLifetime
 {
     private readonly EventAuthor _thief = new(SigningKey.Generate(), TimeProvider.System);
-    private readonly NodeKeys _keys = new(SigningKey.Generate(), SigningKey.Generate());
+    private readonly NodeKeys _keys = NodeFixture.NewKeys();
     private PostgresDatabase _database = null!;
 
     public async Task InitializeAsync() => _database = await PostgresDatabase.CreateAsync();
@@ -43,7 +43,7 @@ public sealed class ForgeryTests : IAsyncLifetime
         var waiting = node.Node.ResultAsync(JobId.Parse("job-selfish"), CancellationToken.None);
         var opened = (await node.Store.LoadAsync(Stream("job-selfish"), CancellationToken.None))[^1];
         await ForgeAsync(
-            node, new JobEvent.Completed(1, _thief.Did, 100, 0), opened.Event.Digest, Stream("job-selfish"));
+            node, new JobEvent.Completed(1, "system.echo", [], 100), opened.Event.Digest, Stream("job-selfish"));
 
         await Assert.ThrowsAsync<InvalidHistoryException>(() => node.Node.Failure.WaitAsync(TimeSpan.FromSeconds(30)));
         Assert.False(waiting.IsCompletedSuccessfully);

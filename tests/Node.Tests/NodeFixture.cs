@@ -1,4 +1,5 @@
 using System.Text;
+using System.Threading.Channels;
 using MeshLedger.Crypto;
 using MeshLedger.Domain.Documents;
 using MeshLedger.Domain.Events;
@@ -17,8 +18,9 @@ internal sealed class NodeFixture : IAsyncDisposable
 {
     private readonly PostgresEventStore _store;
 
-    private NodeFixture(PostgresDatabase database, PostgresEventStore store, MeshNode node)
+    private NodeFixture(PostgresDatabase database, PostgresEventStore store, FaultyStore? faults, MeshNode node)
     {
+        Faults = faults;
         Database = database;
         _store = store;
         Node = node;
@@ -30,6 +32,9 @@ internal sealed class NodeFixture : IAsyncDisposable
 
     public IEventStore Store => _store;
 
+    /// <summary>Null unless the node was started with it.</summary>
+    public FaultyStore? Faults { get; }
+
     public static NodeOptions Options => new()
     {
         PresenceInterval = TimeSpan.FromMilliseconds(200),
@@ -37,20 +42,24 @@ internal sealed class NodeFixture : IAsyncDisposable
     };
 
     public static async Task<NodeFixture> StartAsync(
-        PostgresDatabase database, NodeOptions? options = null, NodeKeys? keys = null)
+        PostgresDatabase database, NodeOptions? options = null, NodeKeys? keys = null, TimeProvider? clock = null,
+        bool faulty = false)
     {
         var store = new PostgresEventStore(
-            database.Source, TimeProvider.System, NullLogger<PostgresEventStore>.Instance);
+            database.Source, clock ?? TimeProvider.System, NullLogger<PostgresEventStore>.Instance);
+        var faults = faulty ? new FaultyStore(store) : null;
         var node = new MeshNode(
-            store,
+            faults ?? (IEventStore)store,
             new PostgresPresence(database.Source),
-            keys ?? new NodeKeys(SigningKey.Generate(), SigningKey.Generate()),
+            keys ?? NewKeys(),
             options ?? Options,
-            TimeProvider.System,
+            clock ?? TimeProvider.System,
             NullLogger<MeshNode>.Instance);
         await node.StartAsync(CancellationToken.None);
-        return new NodeFixture(database, store, node);
+        return new NodeFixture(database, store, faults, node);
     }
+
+    public static NodeKeys NewKeys() => new(SigningKey.Generate(), SigningKey.Generate(), SigningKey.Generate());
 
     public Task<Submission> SubmitAsync(JobDocument document) => Node.SubmitAsync(document, "test", CancellationToken.None);
 
@@ -90,34 +99,62 @@ internal sealed class HandWorker
     public Digest Registration { get; }
 
     public static async Task<HandWorker> RegisterAsync(
-        MeshNode node, string name = "worker-1", string version = "1.2.0", long cores = 2, SigningKey? key = null)
+        MeshNode node, string name = "worker-1", string version = "1.2.0", long cores = 2, SigningKey? key = null,
+        Did? owner = null, TimeProvider? clock = null)
     {
-        var author = new EventAuthor(key ?? SigningKey.Generate(), TimeProvider.System);
+        var author = new EventAuthor(key ?? SigningKey.Generate(), clock ?? TimeProvider.System);
         var body = new WorkerEvent.Registered(
-            name, version, ["system.echo"], ["disk.qcow2"], ["lvm"], ["default"], [new Label("zone", "a")],
+            name, owner, version, ["system.echo"], ["disk.qcow2"], ["lvm"], ["default"], [new Label("zone", "a")],
             new WorkerResources(cores, 4096, 10_000, 100), false, 2);
         var signed = author.Sign([author.State(body, null, StreamId.OfWorker(author.Did))]);
         Assert.Null(await node.RegisterAsync(signed[0], CancellationToken.None));
         return new HandWorker(node, author, signed[0].Digest);
     }
 
-    /// <summary>Notices as they come, until <paramref name="stop"/>.</summary>
-    public IAsyncEnumerator<WorkerNotice> Listen(CancellationToken stop) =>
-        _node.ListenAsync(Registration, stop).GetAsyncEnumerator(stop);
+    /// <summary>Notices as they come, until <paramref name="stop"/>. The worker is alive from now on.</summary>
+    public IAsyncEnumerator<WorkerNotice> Listen(CancellationToken stop)
+    {
+        var notices = _node.ListenAsync(Registration, stop).GetAsyncEnumerator(stop);
+        var first = notices.MoveNextAsync();
+        var kept = Channel.CreateUnbounded<WorkerNotice>();
+        _ = PumpAsync();
+        return kept.Reader.ReadAllAsync(stop).GetAsyncEnumerator(stop);
+
+        async Task PumpAsync()
+        {
+            try
+            {
+                for (var more = await first; more; more = await notices.MoveNextAsync())
+                {
+                    kept.Writer.TryWrite(notices.Current);
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                // The test has ended.
+            }
+        }
+    }
 
     public SignedEvent Bid(WorkerNotice.Offered offer, long price = 5) => Say(
-        new JobEvent.BidPlaced(offer.Attempt, price, Registration, new FreeResources(2, 4096, 10_000)),
+        new JobEvent.BidPlaced(offer.Attempt, price, Registration, new FreeResources(2, 4096, 10_000, 2)),
         offer.SubmissionDigest,
         offer.JobId);
 
     public SignedEvent Start(WorkerNotice.Assigned assigned) =>
         Say(new JobEvent.ExecutionStarted(assigned.Attempt), assigned.AssignmentDigest, assigned.JobId);
 
-    public SignedEvent Receipt(WorkerNotice.Assigned assigned, JobError? error = null) => Say(
+    public SignedEvent Receipt(WorkerNotice.Assigned assigned, JobError? error = null, string output = "same") => Say(
         new JobEvent.ReceiptIssued(assigned.Attempt, new Receipt
         {
             Error = error,
             Engine = new EngineName("hand", "1"),
+            Outputs =
+            [
+                new ReceiptOutput(
+                    "result", output.Length, Blake3.Hash(Encoding.UTF8.GetBytes(output)),
+                    Digest.OfBytes(Encoding.UTF8.GetBytes(output)), false, output, null),
+            ],
             StartedAt = DateTimeOffset.UnixEpoch,
             FinishedAt = DateTimeOffset.UnixEpoch,
             DurationUs = 1,
@@ -131,4 +168,26 @@ internal sealed class HandWorker
     /// <summary>Reports events and gives back the codes of their refusals, "ok" for accepted.</summary>
     public async Task<string[]> ReportAsync(params SignedEvent[] events) =>
         [.. (await _node.ReportAsync(events, CancellationToken.None)).Select(refusal => refusal?.Code ?? "ok")];
+
+    /// <summary>The next notice of a kind, those between skipped.</summary>
+    public static async Task<T> NextAsync<T>(IAsyncEnumerator<WorkerNotice> notices)
+        where T : WorkerNotice
+    {
+        while (await notices.MoveNextAsync())
+        {
+            if (notices.Current is T wanted)
+            {
+                return wanted;
+            }
+        }
+
+        throw new InvalidOperationException("The worker was told nothing more.");
+    }
+
+    /// <summary>Bids on the next offer and waits for its assignment.</summary>
+    public async Task<WorkerNotice.Assigned> WinAsync(IAsyncEnumerator<WorkerNotice> notices, long price = 5)
+    {
+        Assert.Equal(["ok"], await ReportAsync(Bid(await NextAsync<WorkerNotice.Offered>(notices), price)));
+        return await NextAsync<WorkerNotice.Assigned>(notices);
+    }
 }

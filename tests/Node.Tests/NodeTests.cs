@@ -112,7 +112,9 @@ public sealed class NodeTests : IAsyncLifetime
         Assert.Equal("job-other", ((WorkerNotice.Offered)notices.Current).JobId.ToString());
         var newer = JobId.Parse("job-newer");
         var submission = (await _node.Store.LoadAsync(StreamId.OfJob(newer), _limit.Token))[0];
-        var offer = new WorkerNotice.Offered(newer, 1, submission.Event.Digest, (JobEvent.Submitted)submission.Statement.Body);
+        var offer = new WorkerNotice.Offered(
+            newer, 1, submission.Event.Digest, (JobEvent.Submitted)submission.Statement.Body,
+            submission.Statement.Time);
         Assert.Equal(["ok"], await worker.ReportAsync(worker.Bid(offer)));
         await Task.Delay(600);
         var last = (await _node.Store.LoadAsync(StreamId.OfJob(newer), _limit.Token))[^1];
@@ -132,11 +134,11 @@ public sealed class NodeTests : IAsyncLifetime
         Assert.Equal(["JOB_UNKNOWN"], await worker.ReportAsync(worker.Say(
             new JobEvent.ExecutionStarted(1), offer.SubmissionDigest, JobId.Parse("job-none"))));
         Assert.Equal(["NOT_REGISTERED"], await worker.ReportAsync(worker.Say(
-            new JobEvent.BidPlaced(1, 1, stranger.Registration, new FreeResources(1, 1, 1)), offer.SubmissionDigest, offer.JobId)));
+            new JobEvent.BidPlaced(1, 1, stranger.Registration, new FreeResources(1, 1, 1, 1)), offer.SubmissionDigest, offer.JobId)));
         Assert.Equal(["WRONG_CAUSE"], await worker.ReportAsync(worker.Say(
-            new JobEvent.BidPlaced(1, 1, worker.Registration, new FreeResources(1, 1, 1)), null, offer.JobId)));
+            new JobEvent.BidPlaced(1, 1, worker.Registration, new FreeResources(1, 1, 1, 1)), null, offer.JobId)));
         Assert.Equal(["NOT_A_NODE"], await worker.ReportAsync(worker.Say(
-            new JobEvent.Completed(1, worker.Author.Did, 100, 0), offer.SubmissionDigest, offer.JobId)));
+            new JobEvent.Completed(1, "system.echo", [], 100), offer.SubmissionDigest, offer.JobId)));
         var bid = worker.Bid(offer);
         Assert.Equal(
             ["BAD_SIGNATURE"], await worker.ReportAsync(new SignedEvent(bid.Statement, new byte[64], null)));
@@ -146,7 +148,7 @@ public sealed class NodeTests : IAsyncLifetime
         var assigned = await AssignmentAsync(notices);
         var start = stranger.Start(assigned);
         Assert.Equal(["NOT_YOUR_ASSIGNMENT"], await stranger.ReportAsync(start));
-        Assert.Equal(["WRONG_STATUS"], await worker.ReportAsync(worker.Receipt(assigned)));
+        Assert.Equal(["NOT_STARTED"], await worker.ReportAsync(worker.Receipt(assigned)));
         Assert.Equal(["ok"], await worker.ReportAsync(worker.Start(assigned)));
         Assert.Equal(["NOT_YOUR_ASSIGNMENT"], await stranger.ReportAsync(stranger.Receipt(assigned)));
         var receipt = worker.Receipt(assigned);
@@ -195,7 +197,7 @@ public sealed class NodeTests : IAsyncLifetime
     [Fact]
     public async Task A_node_that_stopped_goes_on_where_it_was_and_so_does_its_worker()
     {
-        var keys = new NodeKeys(SigningKey.Generate(), SigningKey.Generate());
+        var keys = NodeFixture.NewKeys();
         var workerKey = SigningKey.Generate();
         await using var database = await PostgresDatabase.CreateAsync();
         WorkerNotice.Assigned assigned;
@@ -283,16 +285,6 @@ public sealed class NodeTests : IAsyncLifetime
         return NodeFixture.StartAsync(database);
     }
 
-    private static async Task<WorkerNotice.Assigned> AssignmentAsync(IAsyncEnumerator<WorkerNotice> notices)
-    {
-        while (await notices.MoveNextAsync())
-        {
-            if (notices.Current is WorkerNotice.Assigned assigned)
-            {
-                return assigned;
-            }
-        }
-
-        throw new InvalidOperationException("The worker was told nothing more.");
-    }
+    private static Task<WorkerNotice.Assigned> AssignmentAsync(IAsyncEnumerator<WorkerNotice> notices) =>
+        HandWorker.NextAsync<WorkerNotice.Assigned>(notices);
 }

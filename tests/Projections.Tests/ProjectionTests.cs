@@ -42,7 +42,7 @@ public sealed class ProjectionTests : IAsyncLifetime
 
         foreach (var name in ProjectionSet.Names)
         {
-            await _database.ExecuteAsync($"DROP TABLE {name}");
+            await _database.ExecuteAsync($"DROP TABLE {name} CASCADE");
             await Open().RebuildAsync(name, null, CancellationToken.None);
         }
 
@@ -89,7 +89,7 @@ public sealed class ProjectionTests : IAsyncLifetime
         await Open().CatchUpAsync(CancellationToken.None);
 
         var state = (await _store.LoadAsync(StreamId.OfAccount(_history.Submitter.Did), CancellationToken.None))
-            .Aggregate(AccountState.None, (state, recorded) => Account.Evolve(state, recorded.Statement.Body));
+            .Aggregate(AccountState.None, (state, recorded) => Account.Evolve(state, recorded.Statement.Body, recorded.Statement.Time));
 
         var row = await _database.RowsAsync(
             $"SELECT granted, balance, escrow FROM accounts WHERE owner = '{_history.Submitter.Did}'");
@@ -105,7 +105,9 @@ public sealed class ProjectionTests : IAsyncLifetime
         await _history.AppendAsync(_store, batch: 50);
         await Open().CatchUpAsync(CancellationToken.None);
 
-        Assert.Equal(["52|8|260"], await _database.RowsAsync("SELECT succeeded, failed, earned FROM worker_reputation"));
+        Assert.Equal(
+            ["|52|8|260", "system.echo|52|8|260"],
+            await _database.RowsAsync("SELECT operation, succeeded, failed, earned FROM worker_reputation ORDER BY 1"));
     }
 
     [Fact]
@@ -124,7 +126,7 @@ public sealed class ProjectionTests : IAsyncLifetime
         var rows = new List<string>();
         foreach (var name in ProjectionSet.Names)
         {
-            rows.AddRange(await _database.RowsAsync($"SELECT * FROM {name} ORDER BY 1"));
+            rows.AddRange(await _database.RowsAsync($"SELECT t::text FROM {name} t ORDER BY 1"));
         }
 
         return rows;

@@ -24,6 +24,8 @@ public sealed class LedgerHistory
     private readonly Dictionary<Did, SigningKey> _keys;
     private readonly Registry _registry = new();
     private readonly List<Statement> _statements = [];
+    private readonly Dictionary<StreamId, long> _versions = [];
+    private readonly MeshLedger.Domain.Reputation.ReputationBook _book = new();
     private Digest _registration;
     private long _ticks;
 
@@ -93,12 +95,12 @@ public sealed class LedgerHistory
         _registration = Say(
             Worker,
             new WorkerEvent.Registered(
-                "worker-1", "0.1.0", ["system.echo"], [], [], ["default"], [], new WorkerResources(2, 4096, 10_000, 100),
+                "worker-1", null, "0.1.0", ["system.echo"], [], [], ["default"], [], new WorkerResources(2, 4096, 10_000, 100),
                 false, 2),
             null,
             StreamId.OfWorker(Worker.Did)).Digest;
-        Say(Node, new AccountEvent.Opened(grant), null, StreamId.OfAccount(Submitter.Did));
-        Say(Node, new AccountEvent.Opened(0), null, StreamId.OfAccount(Worker.Did));
+        Say(Node, new AccountEvent.Opened(grant, 0, 0), null, StreamId.OfAccount(Submitter.Did));
+        Say(Node, new AccountEvent.Opened(0, 0, 0), null, StreamId.OfAccount(Worker.Did));
     }
 
     private void Run(int number)
@@ -112,19 +114,21 @@ public sealed class LedgerHistory
         var body = JobSubmission.Create(document, Submitter.Did, "history", MaxPrice, 250);
         var submitted = Say(Submitter, body, null, stream);
         var state = Job.Evolve(null, EventFact.Of(submitted));
+        Decide(ref state, new JobCommand.OpenBidding(0), stream);
         Say(Node, new AccountEvent.Held(job, MaxPrice), submitted.Digest, StreamId.OfAccount(Submitter.Did));
-        Decide(ref state, new JobCommand.OpenBidding(), stream);
         Report(
             ref state,
-            new JobEvent.BidPlaced(1, Price, _registration, new FreeResources(2, 4096, 10_000)),
+            new JobEvent.BidPlaced(1, Price, _registration, new FreeResources(2, 4096, 10_000, 2)),
             submitted.Digest,
             stream);
-        Decide(ref state, new JobCommand.CloseBidding("all_answered"), stream);
+        Decide(ref state, new JobCommand.CloseBidding("all_answered", new SelectionInput(
+            "weighted", SelectionWeights.Default, 30_000, true, _statements.Count, Start,
+            worker => _book.Points(worker, "system.echo", Start), _ => 0, _ => null)), stream);
         var started = Report(ref state, new JobEvent.ExecutionStarted(1), state.AssignmentDigest!.Value, stream);
-        Report(ref state, new JobEvent.ProgressReported(1, 1, "starting", 0, "Starting"), started, stream);
+        Report(ref state, new JobEvent.ProgressReported(1, 1, "starting", 0, null, "Starting"), started, stream);
         var receipt = new JobEvent.ReceiptIssued(1, ReceiptOf(number));
         Report(ref state, receipt, state.AssignmentDigest!.Value, stream);
-        var end = Decide(ref state, new JobCommand.Settle(), stream);
+        var end = Decide(ref state, new JobCommand.Settle(new Dictionary<Did, string>(), RetryPolicy.Default), stream);
         if (state.Status == JobStatus.Completed)
         {
             Say(Node, new AccountEvent.Paid(job, Price, Worker.Did), end, StreamId.OfAccount(Submitter.Did));
@@ -175,8 +179,10 @@ public sealed class LedgerHistory
     {
         var time = Start.AddMicroseconds(_ticks++);
         var statement = EventCodec.State(body, by.Did, cause, stream, EventId.New(time), time);
-        _registry.Apply(statement, body);
         _statements.Add(statement);
+        _versions[stream] = _versions.GetValueOrDefault(stream) + 1;
+        _registry.Apply(statement, body, _versions[stream], _statements.Count);
+        _book.Apply(body, time);
         return statement;
     }
 }

@@ -19,7 +19,7 @@ public sealed class PostgresDatabase : IAsyncDisposable
     {
         ConnectionString = connectionString;
         Name = name;
-        Source = NpgsqlDataSource.Create(connectionString);
+        Source = LedgerDatabase.Open(connectionString);
     }
 
     public string ConnectionString { get; }

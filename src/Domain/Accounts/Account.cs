@@ -12,13 +12,27 @@ public sealed record AccountState(long Version, long Granted, long Balance, Immu
 
     /// <summary>The sum of what is held.</summary>
     public long Held { get; init; }
+
+    /// <summary>The sum of what grew by itself.</summary>
+    public long Regenerated { get; init; }
+
+    /// <summary>Up to when it is recorded what grew.</summary>
+    public DateTimeOffset RegeneratedUntil { get; init; }
+    public long RegenerationPerMinute { get; init; }
+    public long RegenerationCap { get; init; }
 }
 
 /// <summary>
-/// Accounts, to the unit: what was granted and received equals balance, escrow and what was paid, at every version.
+/// Accounts, to the unit: what was granted, grew and was received equals balance, escrow and what was paid, at every
+/// version.
 /// </summary>
 public static class Account
 {
+    /// <summary>The fastest that an account may grow, in mana a minute.</summary>
+    public const long MaxRate = 1_000_000_000;
+
+    private const long MaxBalance = Crypto.CanonicalJson.MaxInteger;
+
     /// <summary>Why <paramref name="fact"/> may not follow <paramref name="state"/>; null if it may.</summary>
     public static Refusal? Check(AccountState state, in EventFact fact, IAuthority authority)
     {
@@ -29,7 +43,12 @@ public static class Account
 
         if (state.Version == 0)
         {
-            return fact.Body is AccountEvent.Opened { Grant: >= 0 and <= Crypto.CanonicalJson.MaxInteger }
+            return fact.Body is AccountEvent.Opened
+            {
+                Grant: >= 0 and <= Crypto.CanonicalJson.MaxInteger,
+                RegenerationPerMinute: >= 0 and <= MaxRate,
+                RegenerationCap: >= 0 and <= Crypto.CanonicalJson.MaxInteger,
+            }
                 ? null
                 : new Refusal("ACCOUNT_NOT_OPEN", "an account begins with account_opened and a grant of 0 or more");
         }
@@ -45,20 +64,49 @@ public static class Account
             AccountEvent.Paid paid => FromEscrow(state, paid.JobId, paid.Amount),
             AccountEvent.Refunded refunded => FromEscrow(state, refunded.JobId, refunded.Amount),
             AccountEvent.Received { Amount: > 0 } received
-                when received.Amount <= Crypto.CanonicalJson.MaxInteger - state.Balance - state.Held => null,
+                when received.Amount <= MaxBalance - state.Balance - state.Held => null,
+            AccountEvent.Regenerated grown => Growth(state, grown, fact.Time),
             AccountEvent.Received => new Refusal("WRONG_AMOUNT", "a payment is at least 1 and within the largest balance"),
             _ => new Refusal("WRONG_STREAM", $"{EventCodec.TypeOf(fact.Body)} is none of an account's events"),
         };
     }
 
-    /// <summary>The state after <paramref name="body"/>.</summary>
+    /// <summary>What grew by a time: for each whole minute since <see cref="AccountState.RegeneratedUntil"/> the account's
+    /// rate, times the owner's reputation in hundredths, which counts from 10 to 200, up to the cap. Null before a
+    /// minute has passed.</summary>
+    public static AccountEvent.Regenerated? Regeneration(AccountState state, DateTimeOffset now, long reputation)
+    {
+        var minutes = (now - state.RegeneratedUntil).Ticks / TimeSpan.TicksPerMinute;
+        return state.Version == 0 || state.RegenerationPerMinute == 0 || minutes <= 0
+            ? null
+            : new AccountEvent.Regenerated(
+                Grown(state, minutes, reputation),
+                state.RegeneratedUntil,
+                state.RegeneratedUntil.AddMinutes(minutes),
+                reputation);
+    }
+
+    /// <summary>The state after an event that was signed at <paramref name="time"/>.</summary>
     /// <exception cref="InvalidHistoryException">The event cannot follow.</exception>
-    public static AccountState Evolve(AccountState state, LedgerEvent body)
+    public static AccountState Evolve(AccountState state, LedgerEvent body, DateTimeOffset time)
     {
         var next = state with { Version = state.Version + 1 };
         return body switch
         {
-            AccountEvent.Opened opened => next with { Granted = opened.Grant, Balance = opened.Grant },
+            AccountEvent.Opened opened => next with
+            {
+                Granted = opened.Grant,
+                Balance = opened.Grant,
+                RegenerationPerMinute = opened.RegenerationPerMinute,
+                RegenerationCap = opened.RegenerationCap,
+                RegeneratedUntil = time,
+            },
+            AccountEvent.Regenerated grown => next with
+            {
+                Balance = state.Balance + grown.Amount,
+                Regenerated = state.Regenerated + grown.Amount,
+                RegeneratedUntil = grown.Until,
+            },
             AccountEvent.Held held => next with
             {
                 Balance = state.Balance - held.Amount,
@@ -71,6 +119,24 @@ public static class Account
             AccountEvent.Received received => next with { Balance = state.Balance + received.Amount },
             _ => throw new InvalidHistoryException($"Event {EventCodec.TypeOf(body)} is none of an account's."),
         };
+    }
+
+    private static Refusal? Growth(AccountState state, AccountEvent.Regenerated grown, DateTimeOffset time)
+    {
+        var minutes = (grown.Until - grown.From).Ticks / TimeSpan.TicksPerMinute;
+        return grown.From == state.RegeneratedUntil && minutes > 0 && grown.Until == grown.From.AddMinutes(minutes)
+            && grown.Until <= time
+            && grown.Amount == Grown(state, minutes, grown.Reputation)
+                ? null
+                : new Refusal(
+                    "WRONG_REGENERATION", "what grew follows from the account's rate, whole minutes, reputation and cap");
+    }
+
+    private static long Grown(AccountState state, long minutes, long reputation)
+    {
+        var rate = state.RegenerationPerMinute * Math.Clamp(reputation, 10, 200) / 100;
+        var room = Math.Max(0, state.RegenerationCap - state.Balance);
+        return (long)Int128.Min((Int128)rate * minutes, Math.Min(room, MaxBalance - state.Balance - state.Held));
     }
 
     private static Refusal? FromEscrow(AccountState state, JobId job, long amount) =>

@@ -81,6 +81,9 @@ public sealed record JobExecution
 
     /// <summary>1 (last) to 10 (first).</summary>
     public int Priority { get; init; } = 5;
+
+    /// <summary>The error codes that another attempt follows on; empty: those that are recoverable.</summary>
+    public IReadOnlyList<string> RetryOn { get; init; } = [];
     public bool Cancellable { get; init; } = true;
 }
 
@@ -122,6 +125,12 @@ public sealed record JobMarket
 
     /// <summary>How long bids are taken, in milliseconds; null takes the node's default.</summary>
     public long? BidWindowMs { get; init; }
+
+    /// <summary>How many workers of different owners run the job; more than one must agree by majority.</summary>
+    public int Replicas { get; init; } = 1;
+
+    /// <summary>Whether a worker that others confirmed often enough may run it alone.</summary>
+    public bool AdaptiveReplication { get; init; }
 }
 
 /// <summary>What the job needs of a machine; null asks for nothing.</summary>

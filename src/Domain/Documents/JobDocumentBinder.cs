@@ -88,6 +88,7 @@ internal sealed class JobDocumentBinder(JsonElement root, DocumentFaults faults)
             TimeoutSeconds = _members.Integer(section, JobMembers.TimeoutSeconds) ?? 3600,
             Deadline = _members.Timestamp(section, JobMembers.Deadline),
             Priority = Saturated(_members.Integer(section, JobMembers.Priority) ?? 5),
+            RetryOn = _members.TextList(section, JobMembers.RetryOn),
             Cancellable = _members.Flag(section, JobMembers.Cancellable) ?? true,
         };
         if (faults.Any && faults.Has(JobMembers.MaxAttempts.Pointer))
@@ -164,6 +165,8 @@ internal sealed class JobDocumentBinder(JsonElement root, DocumentFaults faults)
                 TrustScope = _members.Text(section, JobMembers.TrustScope),
                 Federations = _members.TextList(section, JobMembers.Federations),
                 BidWindowMs = _members.Integer(section, JobMembers.BidWindowMs),
+                Replicas = Saturated(_members.Integer(section, JobMembers.Replicas) ?? 1),
+                AdaptiveReplication = _members.Flag(section, JobMembers.AdaptiveReplication) ?? false,
             },
             faults);
 

@@ -192,6 +192,7 @@ public sealed class JobDocumentBuilder
         section.Number("timeout_seconds", execution.TimeoutSeconds, byDefault.TimeoutSeconds);
         section.Text("deadline", execution.Deadline is { } deadline ? Rfc3339.Write(deadline) : null);
         section.Number("priority", execution.Priority, byDefault.Priority);
+        section.List("retry_on", execution.RetryOn);
         section.Flag("cancellable", execution.Cancellable, byDefault.Cancellable);
         section.Close();
     }
@@ -234,6 +235,8 @@ public sealed class JobDocumentBuilder
         section.Text("trust_scope", market.TrustScope);
         section.List("federations", market.Federations);
         section.Number("bid_window_ms", market.BidWindowMs);
+        section.Number("replicas", market.Replicas, 1);
+        section.Flag("adaptive_replication", market.AdaptiveReplication, byDefault: false);
         section.Close();
     }
 

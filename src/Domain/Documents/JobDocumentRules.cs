@@ -128,6 +128,7 @@ internal static class JobDocumentRules
             RuleFor(execution => execution.Priority)
                 .InclusiveBetween(1, JobLimits.Priority)
                 .Of(JobMembers.Priority);
+            RuleFor(execution => execution.RetryOn).IsList(JobMembers.RetryOn);
         }
     }
 
@@ -193,6 +194,7 @@ internal static class JobDocumentRules
             RuleFor(market => market.BidWindowMs)
                 .InclusiveBetween(0, JobLimits.BidWindowMs)
                 .Of(JobMembers.BidWindowMs);
+            RuleFor(market => market.Replicas).InclusiveBetween(1, JobLimits.Replicas).Of(JobMembers.Replicas);
         }
     }
 

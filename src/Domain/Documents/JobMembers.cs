@@ -43,6 +43,7 @@ internal static class JobLimits
     public const long StorageMb = 1_000_000_000_000;
     public const int TrustScopeLength = 256;
     public const int BidWindowMs = 600_000;
+    public const int Replicas = 15;
 }
 
 /// <summary>Every member of a job document that is read, in the order of the schema.</summary>
@@ -85,6 +86,7 @@ internal static class JobMembers
 
     public static readonly JobMember Deadline = Optional("/execution/deadline", Timestamp);
     public static readonly JobMember Priority = Required("/execution/priority", Integers("1", "10"));
+    public static readonly JobMember RetryOn = Optional("/execution/retry_on", List);
     public static readonly JobMember Cancellable = Required("/execution/cancellable", Flag);
 
     public static readonly JobMember Constraints = Optional("/constraints", Object);
@@ -126,6 +128,9 @@ internal static class JobMembers
     public static readonly JobMember TrustScope = Optional("/market/trust_scope", "a string of 1 to 256 characters");
     public static readonly JobMember Federations = Optional("/market/federations", List);
     public static readonly JobMember BidWindowMs = Optional("/market/bid_window_ms", Integers("0", "600000"));
+
+    public static readonly JobMember Replicas = Required("/market/replicas", Integers("1", "15"));
+    public static readonly JobMember AdaptiveReplication = Required("/market/adaptive_replication", Flag);
 
     public static readonly JobMember Observability = Optional("/observability", Object);
     public static readonly JobMember TraceId = Optional("/observability/trace_id", Text);

@@ -4,6 +4,8 @@ using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using MeshLedger.Crypto;
 using MeshLedger.Domain.Accounts;
+using MeshLedger.Domain.Aid;
+using MeshLedger.Domain.Federations;
 using MeshLedger.Domain.Jobs;
 using MeshLedger.Domain.Nodes;
 using MeshLedger.Domain.Workers;
@@ -49,7 +51,11 @@ public static class EventCodec
         Kind<NodeEvent.Admitted>("node_admitted"),
         Kind<NodeEvent.IdempotencyKeyClaimed>("idempotency_key_claimed"),
         Kind<WorkerEvent.Registered>("worker_registered"),
+        Kind<WorkerEvent.Vouched>("worker_vouched"),
+        Kind<WorkerEvent.Draining>("worker_draining"),
+        Kind<WorkerEvent.Retired>("worker_retired"),
         Kind<AccountEvent.Opened>("account_opened"),
+        Kind<AccountEvent.Regenerated>("mana_regenerated"),
         Kind<AccountEvent.Held>("mana_held"),
         Kind<AccountEvent.Paid>("mana_paid"),
         Kind<AccountEvent.Refunded>("mana_refunded"),
@@ -60,10 +66,23 @@ public static class EventCodec
         Kind<JobEvent.BiddingClosed>("bidding_closed"),
         Kind<JobEvent.Assigned>("job_assigned"),
         Kind<JobEvent.ExecutionStarted>("execution_started"),
+        Kind<JobEvent.LeaseRenewed>("lease_renewed"),
         Kind<JobEvent.ProgressReported>("progress_reported"),
+        Kind<JobEvent.PartialOutputProduced>("partial_output_produced"),
+        Kind<JobEvent.CheckpointRecorded>("checkpoint_recorded"),
         Kind<JobEvent.ReceiptIssued>("receipt_issued"),
+        Kind<JobEvent.AttemptEnded>("attempt_ended"),
+        Kind<JobEvent.CancelRequested>("cancel_requested"),
         Kind<JobEvent.Completed>("job_completed"),
         Kind<JobEvent.Failed>("job_failed"),
+        Kind<JobEvent.Cancelled>("job_cancelled"),
+        Kind<FederationEvent.Founded>("federation_founded"),
+        Kind<FederationEvent.MembershipGranted>("membership_granted"),
+        Kind<FederationEvent.MembershipRevoked>("membership_revoked"),
+        Kind<AidEvent.Requested>("aid_requested"),
+        Kind<AidEvent.TemplateRegistered>("aid_template_registered"),
+        Kind<AidEvent.TemplateWithdrawn>("aid_template_withdrawn"),
+        Kind<AidEvent.Matched>("aid_matched"),
     ];
 
     private static readonly Dictionary<string, EventKind> ByType = Kinds.ToDictionary(kind => kind.Type);
@@ -194,6 +213,25 @@ internal sealed class TimeConverter : JsonConverter<DateTimeOffset>
 [JsonSerializable(typeof(JobEvent.ReceiptIssued))]
 [JsonSerializable(typeof(JobEvent.Completed))]
 [JsonSerializable(typeof(JobEvent.Failed))]
+[JsonSerializable(typeof(WorkerEvent.Vouched))]
+[JsonSerializable(typeof(WorkerEvent.Draining))]
+[JsonSerializable(typeof(WorkerEvent.Retired))]
+[JsonSerializable(typeof(AccountEvent.Regenerated))]
+[JsonSerializable(typeof(JobEvent.LeaseRenewed))]
+[JsonSerializable(typeof(JobEvent.PartialOutputProduced))]
+[JsonSerializable(typeof(JobEvent.CheckpointRecorded))]
+[JsonSerializable(typeof(JobEvent.AttemptEnded))]
+[JsonSerializable(typeof(JobEvent.CancelRequested))]
+[JsonSerializable(typeof(JobEvent.Cancelled))]
+[JsonSerializable(typeof(FederationEvent.Founded), TypeInfoPropertyName = "FederationFounded")]
+[JsonSerializable(typeof(FederationEvent.MembershipGranted))]
+[JsonSerializable(typeof(FederationEvent.MembershipRevoked))]
+[JsonSerializable(typeof(AidEvent.Requested))]
+[JsonSerializable(typeof(AidEvent.TemplateRegistered))]
+[JsonSerializable(typeof(AidEvent.TemplateWithdrawn))]
+[JsonSerializable(typeof(AidEvent.Matched))]
+[JsonSerializable(typeof(Assignee[]))]
+[JsonSerializable(typeof(AttemptOutcome[]))]
 [JsonSerializable(typeof(string[]))]
 [JsonSerializable(typeof(Label[]))]
 [JsonSerializable(typeof(ConsideredBid[]))]

@@ -1,4 +1,5 @@
 using MeshLedger.Crypto;
+using MeshLedger.Domain.Federations;
 using MeshLedger.Domain.Workers;
 
 namespace MeshLedger.Domain.Events;
@@ -19,6 +20,12 @@ public interface IAuthority
 
     /// <summary>The registration that has this digest, and who made it; null if there is none.</summary>
     WorkerRegistration? Registration(Digest registration);
+
+    /// <summary>Whether a worker took jobs as of a position.</summary>
+    WorkerStanding Standing(Did worker, long asOf);
+
+    /// <summary>What federations had granted a worker as of a position.</summary>
+    IReadOnlyList<Membership> Memberships(Did worker, long asOf);
 }
 
 /// <summary>Why an event or a command is not accepted. The code names the rule and is stable.</summary>

@@ -1,12 +1,14 @@
 using System.Buffers;
 using MeshLedger.Crypto;
+using MeshLedger.Domain.Federations;
 using MeshLedger.Domain.Jobs;
 
 namespace MeshLedger.Domain.Events;
 
 /// <summary>
 /// The name of one subject's events: a kind, a dash, and the subject. <c>job-JOB_ID</c>, <c>account-DID</c>,
-/// <c>worker-DID</c>, <c>node-DID</c>, <c>key-SHA256</c> (one idempotency key), and the one stream <c>ledger</c>.
+/// <c>worker-DID</c>, <c>node-DID</c>, <c>key-SHA256</c> (one idempotency key), <c>federation-NAME</c>, <c>aid-ULID</c>
+/// (one request or template), and the one stream <c>ledger</c>.
 /// At most 200 characters from <c>A-Z a-z 0-9 . _ : -</c>, so no JSON text needs an escape for it.
 /// </summary>
 public readonly record struct StreamId
@@ -18,6 +20,8 @@ public readonly record struct StreamId
     private const string WorkerPrefix = "worker-";
     private const string NodePrefix = "node-";
     private const string KeyPrefix = "key-";
+    private const string FederationPrefix = "federation-";
+    private const string AidPrefix = "aid-";
 
     private static readonly SearchValues<char> Allowed =
         SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-");
@@ -34,8 +38,8 @@ public readonly record struct StreamId
 
     public bool IsDefault => _value is null;
 
-    /// <summary>The part before the first dash: <c>job</c>, <c>account</c>, <c>worker</c>, <c>node</c>, <c>key</c>, or
-    /// <c>ledger</c>.</summary>
+    /// <summary>The part before the first dash: <c>job</c>, <c>account</c>, <c>worker</c>, <c>node</c>, <c>key</c>,
+    /// <c>federation</c>, <c>aid</c>, or <c>ledger</c>.</summary>
     public string Kind => _value is null ? "" : _value.IndexOf('-', StringComparison.Ordinal) switch
     {
         < 0 => _value,
@@ -52,6 +56,13 @@ public readonly record struct StreamId
 
     /// <summary>The stream that makes one idempotency key of one submitter belong to one job.</summary>
     public static StreamId OfKey(Digest key) => new(KeyPrefix + key);
+
+    /// <exception cref="ArgumentException">No name of a federation.</exception>
+    public static StreamId OfFederation(string name) => FederationNames.IsValid(name)
+        ? new StreamId(FederationPrefix + name)
+        : throw new ArgumentException($"'{name}' is no federation's name: expected {FederationNames.Expected}.", nameof(name));
+
+    public static StreamId OfAid(Ulid id) => new(AidPrefix + id);
 
     public static bool TryParse(string? text, out StreamId id)
     {
@@ -79,6 +90,21 @@ public readonly record struct StreamId
     public bool IsNode(out Did node) => Is(NodePrefix, out node);
 
     public bool IsKey => _value?.StartsWith(KeyPrefix, StringComparison.Ordinal) == true;
+
+    public bool IsFederation(out string name)
+    {
+        name = _value?.StartsWith(FederationPrefix, StringComparison.Ordinal) == true
+            ? _value[FederationPrefix.Length..]
+            : "";
+        return FederationNames.IsValid(name);
+    }
+
+    public bool IsAid(out Ulid id)
+    {
+        id = default;
+        return _value?.StartsWith(AidPrefix, StringComparison.Ordinal) == true
+            && Ulid.TryParse(_value.AsSpan(AidPrefix.Length), out id);
+    }
 
     public override string ToString() => _value ?? "(no stream)";
 

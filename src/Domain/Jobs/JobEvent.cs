@@ -20,92 +20,83 @@ public abstract record JobEvent : LedgerEvent
         JobTerms Terms,
         JobRequirements Requirements) : JobEvent;
 
-    /// <summary>By the node: workers may bid on this attempt. Cause: the submission.</summary>
+    /// <summary>By the node: workers may bid on this attempt. Cause: the submission, or the end of the attempt before.
+    /// </summary>
     /// <param name="ClosesAt">When bidding closes if not every live eligible worker has bid before. Without an
     /// eligible bid it stays open.</param>
-    public sealed record BiddingOpened(int Attempt, DateTimeOffset ClosesAt) : JobEvent;
+    /// <param name="Escrow">What is held for the job: <see cref="Pricing"/>. The same in every attempt.</param>
+    /// <param name="SubmitterReputation">What the price was adjusted by. The same in every attempt.</param>
+    public sealed record BiddingOpened(int Attempt, DateTimeOffset ClosesAt, long Escrow, long SubmitterReputation)
+        : JobEvent;
 
-    /// <summary>By a worker: it offers to run the attempt at a price. Cause: the submission.</summary>
+    /// <summary>By a worker: it offers to run the attempt at a price. Cause: the submission. A later bid on the same
+    /// attempt replaces an earlier one.</summary>
     /// <param name="Registration">Digest of the <c>worker_registered</c> whose facts the bid stands on.</param>
+    /// <param name="Free">What the worker has free now.</param>
     public sealed record BidPlaced(int Attempt, long Price, Digest Registration, FreeResources Free) : JobEvent;
 
     /// <summary>By the node. Cause: the bidding's opening.</summary>
+    /// <param name="Bids">How many workers bid.</param>
     /// <param name="Reason"><c>all_answered</c> or <c>window</c>.</param>
     public sealed record BiddingClosed(int Attempt, long Bids, string Reason) : JobEvent;
 
-    /// <summary>By the node. Cause: the winning bid.</summary>
-    /// <param name="Considered">Every bid of the attempt in log order, with why it could not win; anyone can recompute
-    /// the choice from it.</param>
+    /// <summary>By the node. Cause: the first winning bid.</summary>
+    /// <param name="Assignees">Who runs the attempt: one worker, or as many as are asked to agree.</param>
+    /// <param name="Considered">Every bid of the attempt in log order, with why it could not win, its terms and its
+    /// score; anyone can recompute the choice from it.</param>
     public sealed record Assigned(
-        int Attempt, Did Worker, long Price, string Policy, ValueList<ConsideredBid> Considered) : JobEvent;
+        int Attempt, ValueList<Assignee> Assignees, Selection Selection, ValueList<ConsideredBid> Considered) : JobEvent;
 
-    /// <summary>By the assigned worker. Cause: the assignment.</summary>
+    /// <summary>By an assigned worker. Cause: the assignment.</summary>
     public sealed record ExecutionStarted(int Attempt) : JobEvent;
 
-    /// <summary>By the assigned worker. Cause: the start.</summary>
-    /// <param name="Sequence">From 1, rising by one in an attempt.</param>
-    /// <param name="BasisPoints">0 to 10000, never falling in an attempt.</param>
-    public sealed record ProgressReported(int Attempt, long Sequence, string Phase, int BasisPoints, string Message)
+    /// <summary>By an assigned worker: it still works on the attempt. Cause: the assignment.</summary>
+    public sealed record LeaseRenewed(int Attempt) : JobEvent;
+
+    /// <summary>By an assigned worker. Cause: its start.</summary>
+    /// <param name="Sequence">From 1, rising by one in a worker's run of an attempt.</param>
+    /// <param name="BasisPoints">0 to 10000, never falling in a run.</param>
+    /// <param name="EtaMs">How long it will still take, where the worker can tell.</param>
+    public sealed record ProgressReported(
+        int Attempt, long Sequence, string Phase, int BasisPoints, long? EtaMs, string Message) : JobEvent;
+
+    /// <summary>By an assigned worker: the next piece of an output, before the attempt's end. Cause: its start.</summary>
+    /// <param name="Sequence">From 1, rising by one in a run.</param>
+    /// <param name="Offset">Where the piece begins: the end of the piece before of that name.</param>
+    /// <param name="Text">The bytes, if they are UTF-8 without U+0000 and at most
+    /// <see cref="ReceiptOutput.MaxInline"/>.</param>
+    /// <param name="Base64">The bytes, if they are other bytes and not more. Larger ones are blobs.</param>
+    public sealed record PartialOutputProduced(
+        int Attempt, long Sequence, string Name, long Offset, long Size, BlobHash Blake3, string? Text, string? Base64)
         : JobEvent;
 
-    /// <summary>By the assigned worker: its signed account of the attempt. Cause: the assignment.</summary>
+    /// <summary>By an assigned worker: the engine's saved state, from which the attempt can go on. Cause: its start.
+    /// </summary>
+    /// <param name="Sequence">From 1, rising by one in a run.</param>
+    public sealed record CheckpointRecorded(int Attempt, long Sequence, BlobHash State, long Size, EngineName Engine)
+        : JobEvent;
+
+    /// <summary>By an assigned worker: its signed account of the attempt. Cause: the assignment.</summary>
     public sealed record ReceiptIssued(int Attempt, Receipt Receipt) : JobEvent;
 
-    /// <summary>By the node, with the payment, in one transaction. Cause: the receipt.</summary>
-    public sealed record Completed(int Attempt, Did Worker, long Paid, long Refunded) : JobEvent;
+    /// <summary>By the node: the attempt came to nothing, and another follows. Cause: the job's last milestone.</summary>
+    /// <param name="RetryAt">When bidding on the next attempt opens.</param>
+    public sealed record AttemptEnded(
+        int Attempt, string Operation, JobError Error, ValueList<AttemptOutcome> Outcomes, DateTimeOffset RetryAt)
+        : JobEvent;
 
-    /// <summary>By the node, with the refund, in one transaction. Cause: the receipt, or what else ended the job.</summary>
-    /// <param name="Worker">Whose attempt failed; null when no worker was assigned.</param>
-    public sealed record Failed(int Attempt, Did? Worker, JobError Error, long Refunded) : JobEvent;
+    /// <summary>By the submitter: the job is to be cancelled. Cause: the submission.</summary>
+    public sealed record CancelRequested(string Reason) : JobEvent;
+
+    /// <summary>By the node, with the payment, in one transaction. Cause: the last receipt.</summary>
+    public sealed record Completed(int Attempt, string Operation, ValueList<AttemptOutcome> Outcomes, long Refunded)
+        : JobEvent;
+
+    /// <summary>By the node, with the refund, in one transaction. Cause: the job's last milestone.</summary>
+    public sealed record Failed(
+        int Attempt, string Operation, JobError Error, ValueList<AttemptOutcome> Outcomes, long Refunded) : JobEvent;
+
+    /// <summary>By the node, with the refund, in one transaction. Cause: the request.</summary>
+    public sealed record Cancelled(int Attempt, string Operation, ValueList<AttemptOutcome> Outcomes, long Refunded)
+        : JobEvent;
 }
-
-/// <summary>What the submitter asked for, beside what a worker must have.</summary>
-/// <param name="MaxPrice">Held in escrow from submission until settlement, in mana.</param>
-/// <param name="IdempotencyKey">SHA-256 over the submitter's did:key, a zero byte, and the key, which itself stands in
-/// the document; names the stream <c>key-SHA256</c>.</param>
-/// <param name="CorrelationId">From the document's <c>observability</c>.</param>
-public sealed record JobTerms(
-    long MaxPrice,
-    long BidWindowMs,
-    long TimeoutMs,
-    DateTimeOffset? Deadline,
-    int Priority,
-    int MaxAttempts,
-    bool Cancellable,
-    Digest? IdempotencyKey,
-    string? CorrelationId);
-
-/// <summary>What a worker must have to win a job. Absent members ask for nothing.</summary>
-public sealed record JobRequirements
-{
-    public ValueList<string> Capabilities { get; init; } = [];
-    public ValueList<string> Features { get; init; } = [];
-    public string? MinimumWorkerVersion { get; init; }
-    public long? MaximumDiskSizeGb { get; init; }
-    public bool Privileged { get; init; }
-    public ValueList<string> Pools { get; init; } = [];
-    public string? WorkerId { get; init; }
-    public ValueList<Label> Affinity { get; init; } = [];
-    public ValueList<Label> AntiAffinity { get; init; } = [];
-    public long? CpuCores { get; init; }
-    public long? MemoryMb { get; init; }
-    public long? StorageMb { get; init; }
-    public long? MinReputation { get; init; }
-    public string? TrustScope { get; init; }
-    public ValueList<string> Federations { get; init; } = [];
-}
-
-/// <summary>A key and one of its values.</summary>
-public sealed record Label(string Key, string Value);
-
-/// <summary>What a bidder has free at the moment of its bid.</summary>
-public sealed record FreeResources(long CpuCores, long MemoryMb, long StorageMb);
-
-/// <summary>A bid as the market saw it. <paramref name="Unmet"/> is empty exactly when the bid could win.</summary>
-public sealed record ConsideredBid(Digest Bid, Did Worker, long Price, ValueList<string> Unmet);
-
-/// <param name="Code">A stable upper-case word, such as <c>TIMEOUT</c>.</param>
-/// <param name="Message">One line for people.</param>
-/// <param name="Phase">Where it happened, a lower-case word.</param>
-/// <param name="Recoverable">True if another attempt may succeed.</param>
-public sealed record JobError(string Code, string Message, string Phase, bool Recoverable);

@@ -35,22 +35,33 @@ public static class JobResultWriter
             json.WriteString("job_id", jobId.ToString());
             json.WriteString("status", state.Status.Name());
             json.WriteString(
-                state.Status == JobStatus.Completed ? "completed_at" : "failed_at", Timestamps.Write(state.EndedAt!.Value));
+                state.Status switch
+                {
+                    JobStatus.Completed => "completed_at",
+                    JobStatus.Cancelled => "cancelled_at",
+                    _ => "failed_at",
+                },
+                Timestamps.Write(state.EndedAt!.Value));
             Optional(json, "worker_id", workerId);
-            Summary(json, state);
-            if (state.Failure is { Error: var error })
+            var run = state.ResultRun;
+            Summary(json, state, run?.Receipt);
+            if (state.Status == JobStatus.Failed && state.Error is { } error)
             {
                 Error(json, error);
             }
+            else if (state.Status == JobStatus.Cancelled)
+            {
+                Error(json, new JobError("CANCELLED", state.CancelReason ?? "", "market", Recoverable: false));
+            }
 
-            if (state.Receipt is { } receipt)
+            if (run?.Receipt is { } receipt)
             {
                 Outputs(json, receipt);
                 Data(json, receipt);
-                Receipt(json, state, receipt);
+                Receipt(json, state, run, receipt);
             }
 
-            Timings(json, state);
+            Timings(json, state, run);
             json.WriteEndObject();
         }
 
@@ -58,10 +69,10 @@ public static class JobResultWriter
         return new JobResult(jobId, state.Status == JobStatus.Completed, output.WrittenMemory);
     }
 
-    private static void Summary(Utf8JsonWriter json, JobState state)
+    private static void Summary(Utf8JsonWriter json, JobState state, Receipt? receipt)
     {
         json.WriteStartObject("execution_summary");
-        if (state.Receipt is { } receipt)
+        if (receipt is not null)
         {
             json.WriteString("started_at", Timestamps.Write(receipt.StartedAt));
             json.WritePropertyName("duration_seconds");
@@ -162,12 +173,12 @@ public static class JobResultWriter
         }
     }
 
-    private static void Receipt(Utf8JsonWriter json, JobState state, Receipt receipt)
+    private static void Receipt(Utf8JsonWriter json, JobState state, Run run, Receipt receipt)
     {
         json.WriteStartObject("receipt");
-        json.WriteString("digest", state.ReceiptDigest.ToString());
-        json.WriteString("worker", state.Assignment!.Worker.ToString());
-        json.WriteNumber("price", state.Completion?.Paid ?? 0);
+        json.WriteString("digest", run.ReceiptDigest.ToString());
+        json.WriteString("worker", run.Worker.ToString());
+        json.WriteNumber("price", state.Paid);
         json.WriteString("engine", $"{receipt.Engine.Name} {receipt.Engine.Version}");
         Optional(json, "kernel_sha256", receipt.KernelSha256?.ToString());
         Optional(json, "program", receipt.Program?.ToString());
@@ -184,13 +195,13 @@ public static class JobResultWriter
         json.WriteEndObject();
     }
 
-    private static void Timings(Utf8JsonWriter json, JobState state)
+    private static void Timings(Utf8JsonWriter json, JobState state, Run? run)
     {
         json.WriteStartObject("timings");
         Time(json, "submitted_at", state.SubmittedAt);
         Time(json, "assigned_at", state.AssignedAt);
-        Time(json, "started_at", state.Receipt?.StartedAt ?? state.StartedAt);
-        Time(json, "finished_at", state.Receipt?.FinishedAt);
+        Time(json, "started_at", run?.Receipt?.StartedAt ?? run?.StartedAt);
+        Time(json, "finished_at", run?.Receipt?.FinishedAt);
         Time(json, "settled_at", state.EndedAt);
         json.WriteEndObject();
     }

@@ -25,7 +25,11 @@ public static class JobSubmission
             execution.Deadline?.ToMicroseconds(),
             execution.Priority,
             execution.MaxAttempts,
+            ValueList.From(execution.RetryOn),
             execution.Cancellable,
+            market.Replicas,
+            market.AdaptiveReplication,
+            document.Metadata.Namespace,
             execution.IdempotencyKey is { } key ? KeyOf(submitter, key) : null,
             document.Observability.CorrelationId);
         var requirements = new JobRequirements

@@ -1,27 +1,47 @@
-using MeshLedger.Domain.Workers;
+using MeshLedger.Domain.Events;
 
 namespace MeshLedger.Domain.Jobs;
+
+/// <summary>A live worker, and which of a job's requirements it does not meet.</summary>
+public sealed record WorkerVerdict(string WorkerId, Crypto.Did Worker, ValueList<string> Unmet);
 
 /// <summary>Why a job waits: for each live worker, what the job asks for and the worker lacks.</summary>
 public static class WaitReasons
 {
-    /// <summary>A sentence a worker; one sentence if there is none; empty if some worker could run the job.</summary>
-    public static IReadOnlyList<string> Of(JobState state, IEnumerable<WorkerRegistration> live)
-    {
-        var reasons = new List<string>();
-        foreach (var registration in live)
-        {
-            var all = registration.Facts.Resources;
-            var unmet = Market.Unmet(
-                state.Submission, registration.Facts, new FreeResources(all.CpuCores, all.MemoryMb, all.StorageMb));
-            if (unmet.Count == 0)
-            {
-                return [];
-            }
+    /// <summary>Every live worker with what it lacks.</summary>
+    public static IReadOnlyList<WorkerVerdict> Judge(JobState state, IEnumerable<Bidder> live) =>
+        [.. live.OrderBy(bidder => bidder.Registration.Facts.WorkerId, StringComparer.Ordinal).Select(bidder =>
+            new WorkerVerdict(
+                bidder.Registration.Facts.WorkerId,
+                bidder.Registration.Worker,
+                Requirements.Unmet(state.Submission, bidder)))];
 
-            reasons.Add($"Worker {registration.Facts.WorkerId} does not meet: {string.Join(", ", unmet)}");
+    /// <summary>A sentence a worker; one sentence if there is none; empty if some worker could run the job.</summary>
+    public static IReadOnlyList<string> Of(JobState state, IEnumerable<Bidder> live)
+    {
+        List<Bidder> bidders = [.. live];
+        var verdicts = Judge(state, bidders);
+        var can = verdicts.Where(verdict => verdict.Unmet.Count == 0).Select(verdict => verdict.Worker).ToHashSet();
+        var able = bidders.Where(bidder => can.Contains(bidder.Registration.Worker))
+            .DistinctBy(bidder => bidder.Registration.Facts.Owner ?? bidder.Registration.Worker)
+            .Count();
+        if (able >= state.Submission.Terms.Replicas)
+        {
+            return [];
         }
 
-        return reasons.Count > 0 ? reasons : ["No worker is alive."];
+        if (verdicts.Count == 0)
+        {
+            return ["No worker is alive."];
+        }
+
+        List<string> reasons = [.. verdicts.Where(verdict => verdict.Unmet.Count > 0)
+            .Select(verdict => $"Worker {verdict.WorkerId} does not meet: {string.Join(", ", verdict.Unmet)}")];
+        if (able > 0)
+        {
+            reasons.Insert(0, $"{state.Submission.Terms.Replicas} workers of different owners are asked for, {able} could run it");
+        }
+
+        return reasons;
     }
 }

@@ -1,29 +1,47 @@
 using System.Collections.Concurrent;
 using MeshLedger.Crypto;
+using MeshLedger.Domain.Aid;
 using MeshLedger.Domain.Events;
+using MeshLedger.Domain.Federations;
 using MeshLedger.Domain.Workers;
 
 namespace MeshLedger.Domain.Nodes;
 
-/// <summary>Who is who, folded from the ledger's node and worker streams. Only grows. Safe for concurrent use.</summary>
+/// <summary>Who is who, folded from the ledger's node, worker, federation and aid streams: of the past, too, since a
+/// choice is judged as of the position at which it was made. Only grows. Safe for concurrent use.</summary>
 public sealed class Registry : IAuthority
 {
     private readonly ConcurrentDictionary<Did, byte> _nodes = new();
     private readonly ConcurrentDictionary<Digest, WorkerRegistration> _registrations = new();
-    private readonly ConcurrentDictionary<Did, WorkerRegistration> _latest = new();
+    private readonly ConcurrentDictionary<Did, WorkerHistory> _workers = new();
+    private readonly ConcurrentDictionary<StreamId, long> _versions = new();
 
     /// <summary>The key that founded the ledger; default while it is empty.</summary>
     public Did Founder { get; private set; }
 
+    public FederationBook Federations { get; } = new();
+
+    public AidBoard Aid { get; } = new();
+
     /// <summary>The latest registration of each worker.</summary>
-    public IEnumerable<WorkerRegistration> Workers => _latest.Values;
+    public IEnumerable<WorkerRegistration> Workers => _workers.Values.Select(worker => worker.Latest);
 
     public bool IsNode(Did key) => _nodes.ContainsKey(key);
 
     public WorkerRegistration? Registration(Digest registration) => _registrations.GetValueOrDefault(registration);
 
     /// <summary>The latest registration of a worker.</summary>
-    public WorkerRegistration? Worker(Did worker) => _latest.GetValueOrDefault(worker);
+    public WorkerRegistration? Worker(Did worker) => _workers.GetValueOrDefault(worker)?.Latest;
+
+    public WorkerStanding Standing(Did worker, long asOf) =>
+        _workers.GetValueOrDefault(worker)?.Standing(asOf) ?? WorkerStanding.Active;
+
+    public IReadOnlyList<Membership> Memberships(Did worker, long asOf) => Federations.Of(worker, asOf);
+
+    /// <summary>The workers that an owner vouched for, and that name it as their owner.</summary>
+    public IEnumerable<Did> WorkersOf(Did owner) =>
+        _workers.Values.Where(worker => worker.Latest.Facts.Owner == owner && worker.IsVouchedFor)
+            .Select(worker => worker.Latest.Worker);
 
     /// <summary>Why an event of these streams may not stand where it stands; null if it may.</summary>
     public Refusal? Check(Statement statement, LedgerEvent body, long version) => body switch
@@ -44,15 +62,31 @@ public sealed class Registry : IAuthority
             : statement.Stream.IsKey && version == 1
                 ? null
                 : new Refusal("WRONG_STREAM", "an idempotency key is claimed once, in its own stream"),
-        WorkerEvent.Registered => statement.Stream == StreamId.OfWorker(statement.By) && statement.Cause is null
-            ? null
-            : new Refusal("WRONG_STREAM", "a worker registers in its own stream"),
+        WorkerEvent worker => Check(statement, worker),
+        FederationEvent federation => Federations.Check(statement, federation, version),
+        AidEvent aid => Aid.Check(statement, aid, version, this),
         _ => new Refusal("WRONG_STREAM", $"{statement.Type} does not belong to stream {statement.Stream}"),
     };
 
-    /// <summary>Takes in an event that was checked; others than those of nodes and workers change nothing.</summary>
-    public void Apply(Statement statement, LedgerEvent body)
+    /// <summary>True if an event was taken in before, or is none of the registry's.</summary>
+    public bool Knows(RecordedEvent recorded) =>
+        recorded.Statement.Body is not (NodeEvent or WorkerEvent or FederationEvent or AidEvent)
+        || recorded.Version <= _versions.GetValueOrDefault(recorded.Statement.Stream);
+
+    /// <summary>Takes in an event that was checked; a second time, it changes nothing. Events of other streams change
+    /// nothing at all.</summary>
+    public void Apply(RecordedEvent recorded) =>
+        Apply(recorded.Statement, recorded.Statement.Body, recorded.Version, recorded.Position);
+
+    /// <inheritdoc cref="Apply(RecordedEvent)"/>
+    public void Apply(Statement statement, LedgerEvent body, long version, long position)
     {
+        if (body is not (NodeEvent or WorkerEvent or FederationEvent or AidEvent)
+            || !Advance(statement.Stream, version))
+        {
+            return;
+        }
+
         switch (body)
         {
             case NodeEvent.Founded:
@@ -64,12 +98,75 @@ public sealed class Registry : IAuthority
                 break;
             case WorkerEvent.Registered registered:
                 var registration = new WorkerRegistration(statement.By, statement.Digest, registered);
-                if (_registrations.TryAdd(statement.Digest, registration))
-                {
-                    _latest[statement.By] = registration;
-                }
-
+                _registrations.TryAdd(statement.Digest, registration);
+                _workers.GetOrAdd(statement.By, _ => new WorkerHistory(registration)).Register(registration, position);
                 break;
+            case WorkerEvent worker when statement.Stream.IsWorker(out var key):
+                _workers.GetValueOrDefault(key)?.Take(worker, statement.By, position);
+                break;
+            case FederationEvent federation:
+                Federations.Apply(statement, federation, position);
+                break;
+            case AidEvent aid:
+                Aid.Apply(statement, aid);
+                break;
+        }
+    }
+
+    private Refusal? Check(Statement statement, WorkerEvent body)
+    {
+        if (!statement.Stream.IsWorker(out var key))
+        {
+            return new Refusal("WRONG_STREAM", $"{statement.Type} does not belong to stream {statement.Stream}");
+        }
+
+        var worker = _workers.GetValueOrDefault(key);
+        if (body is WorkerEvent.Registered registered)
+        {
+            var has = registered.Resources;
+            return has.CpuCores < 0 || has.MemoryMb < 0 || has.StorageMb < 0 || has.MaxDiskSizeGb < 0
+                || registered.MaxConcurrentJobs < 0
+                ? new Refusal("WRONG_RESOURCES", "nobody has less than nothing")
+                : key != statement.By || statement.Cause is not null
+                ? new Refusal("WRONG_STREAM", "a worker registers in its own stream, and answers nothing")
+                : worker?.Standing(long.MaxValue) == WorkerStanding.Retired
+                    ? new Refusal("WORKER_RETIRED", "a worker that has retired does not come back; make a new key")
+                    : null;
+        }
+
+        if (worker is null || statement.Cause != worker.Latest.Digest)
+        {
+            return new Refusal("WRONG_CAUSE", "the cause must be the worker's latest registration");
+        }
+
+        return body switch
+        {
+            WorkerEvent.Vouched vouched => vouched.Worker == key && worker.Latest.Facts.Owner == statement.By
+                ? null
+                : new Refusal("NOT_THE_OWNER", "only the owner that the registration names vouches for a worker"),
+            _ when worker.Standing(long.MaxValue) == WorkerStanding.Retired =>
+                new Refusal("WORKER_RETIRED", "the worker has retired"),
+            _ => key == statement.By || worker.Latest.Facts.Owner == statement.By
+                ? null
+                : new Refusal("NOT_THE_WORKER", "only a worker or its owner may say this"),
+        };
+    }
+
+    /// <summary>True for the stream's next event; false for one that was taken in before.</summary>
+    private bool Advance(StreamId stream, long version)
+    {
+        while (true)
+        {
+            var known = _versions.GetOrAdd(stream, 0);
+            if (version <= known)
+            {
+                return false;
+            }
+
+            if (_versions.TryUpdate(stream, version, known))
+            {
+                return true;
+            }
         }
     }
 }

@@ -15,9 +15,18 @@ public interface IEventStore
     /// <exception cref="InvalidHistoryException">What is stored is not what was signed.</exception>
     Task<IReadOnlyList<RecordedEvent>> LoadAsync(StreamId stream, CancellationToken cancellationToken);
 
+    /// <summary>A stream's events after a version, in order, each verified.</summary>
+    /// <exception cref="InvalidHistoryException">What is stored is not what was signed.</exception>
+    Task<IReadOnlyList<RecordedEvent>> LoadTailAsync(StreamId stream, long version, CancellationToken cancellationToken);
+
     /// <summary>The events of every stream of these kinds (<c>job</c>, <c>account</c>, <c>worker</c>, <c>node</c>,
-    /// <c>ledger</c>, <c>key</c>), in log order, each verified.</summary>
+    /// <c>ledger</c>, <c>key</c>, <c>federation</c>, <c>aid</c>), in log order, each verified.</summary>
     Task<IReadOnlyList<RecordedEvent>> LoadKindsAsync(IReadOnlyList<string> kinds, CancellationToken cancellationToken);
+
+    /// <summary>The events of these types (wire names), in log order, each verified.</summary>
+    /// <param name="since">Only those that the store took in at this time or later, by its own clock; null: all.</param>
+    Task<IReadOnlyList<RecordedEvent>> LoadTypesAsync(
+        IReadOnlyList<string> types, DateTimeOffset? since, CancellationToken cancellationToken);
 
     /// <summary>The streams of a kind whose last event is of none of <paramref name="endTypes"/>.</summary>
     Task<IReadOnlyList<StreamId>> OpenStreamsAsync(
@@ -42,6 +51,12 @@ public interface IEventStore
 /// takes the events at whatever version it has.</param>
 public sealed record AppendRequest(IReadOnlyList<SignedEvent> Events, IReadOnlyDictionary<StreamId, long> Expected)
 {
+    /// <summary>Streams of <see cref="Expected"/> that may have had payments and refunds since: those take nothing from
+    /// an account's balance, so what was possible before is possible after them.</summary>
+    public IReadOnlySet<StreamId> Tolerant { get; init; } = EmptySet;
+
+    private static readonly HashSet<StreamId> EmptySet = [];
+
     /// <summary>Kept beside the events of these streams, for those who look for them by it.</summary>
     public IReadOnlyDictionary<StreamId, string>? Correlations { get; init; }
 }

@@ -18,8 +18,8 @@ public interface IPresence
     Task LeaveAsync(Did node, CancellationToken cancellationToken);
 }
 
-/// <summary>A live worker: its key, and the registration that it stands on.</summary>
-public sealed record WorkerPresence(Did Worker, Digest Registration);
+/// <summary>A live worker: its key, the registration that it stands on, and the node that it listens to.</summary>
+public sealed record WorkerPresence(Did Worker, Digest Registration, Did Node);
 
 /// <summary>Who is alive.</summary>
 public sealed record PresentParties(IReadOnlySet<Did> Nodes, IReadOnlyList<WorkerPresence> Workers);

@@ -36,8 +36,18 @@ public abstract record WorkerNotice
     }
 
     /// <summary>A job takes bids, and this worker meets what it asks for.</summary>
-    public sealed record Offered(JobId JobId, int Attempt, Digest SubmissionDigest, JobEvent.Submitted Submission)
-        : WorkerNotice;
+    /// <param name="SubmittedAt">By the submitting node's clock; jobs of one priority go by it.</param>
+    public sealed record Offered(
+        JobId JobId, int Attempt, Digest SubmissionDigest, JobEvent.Submitted Submission, DateTimeOffset SubmittedAt)
+        : WorkerNotice
+    {
+        /// <summary>Others were asked before: it is for those that have nothing better to do.</summary>
+        public bool AskedLater { get; init; }
+    }
+
+    /// <summary>An attempt is no concern of this worker's any more: somebody else runs it, or it has ended, or the job
+    /// has, be it by cancelling. What runs of it is to be stopped.</summary>
+    public sealed record Closed(JobId JobId, int Attempt) : WorkerNotice;
 
     /// <summary>The worker is to run an attempt.</summary>
     /// <param name="Start">The digest of its <c>execution_started</c> if it had begun before; it then says so no more.
@@ -49,5 +59,16 @@ public abstract record WorkerNotice
         Digest AssignmentDigest,
         JobEvent.Submitted Submission,
         Digest? Start,
-        (long Sequence, int BasisPoints) Progress) : WorkerNotice;
+        (long Sequence, int BasisPoints) Progress) : WorkerNotice
+    {
+        /// <summary>How long the worker may be silent before the attempt is lost.</summary>
+        public TimeSpan Lease { get; init; } = TimeSpan.FromSeconds(30);
+
+        /// <summary>How many pieces of output the ledger has, and where the next of each name begins.</summary>
+        public long OutputSequence { get; init; }
+        public IReadOnlyDictionary<string, long> OutputEnds { get; init; } = new Dictionary<string, long>();
+
+        /// <summary>The last checkpoint of this run, if the engine made one.</summary>
+        public JobEvent.CheckpointRecorded? Checkpoint { get; init; }
+    }
 }

@@ -13,6 +13,7 @@ public sealed record AuditFault(string Kind, string Stream, long Version, long P
 /// <summary>What an audit found.</summary>
 /// <param name="Head">The last position that was audited.</param>
 /// <param name="Founder">The key that founded the ledger: the root of trust, to be compared with what one knows.</param>
+/// <param name="Regenerated">What grew by itself; with <paramref name="Granted"/> it is all the mana there is.</param>
 /// <param name="Faults">In log order; at most <see cref="LedgerAudit.MaxFaults"/>.</param>
 /// <param name="FaultCount">All of them.</param>
 public sealed record AuditReport(
@@ -22,6 +23,7 @@ public sealed record AuditReport(
     long Head,
     Did? Founder,
     long Granted,
+    long Regenerated,
     long Balances,
     long Escrow,
     TimeSpan Duration,

@@ -59,8 +59,8 @@ public static class LedgerAudit
         await CompareStreamsAsync(connection, fold, Report, cancellationToken);
         await CompareSideTablesAsync(connection, fold, Report, cancellationToken);
         return new AuditReport(
-            events, fold.StreamCount, verifier.Verified, fold.Position, fold.Founder, fold.Granted, fold.Balances,
-            fold.Held, clock.Elapsed, faults, count);
+            events, fold.StreamCount, verifier.Verified, fold.Position, fold.Founder, fold.Granted,
+            fold.Regenerated, fold.Balances, fold.Held, clock.Elapsed, faults, count);
     }
 
     private static async Task ReadAsync(

@@ -1,6 +1,8 @@
 using MeshLedger.Crypto;
 using MeshLedger.Domain.Accounts;
+using MeshLedger.Domain.Aid;
 using MeshLedger.Domain.Events;
+using MeshLedger.Domain.Federations;
 using MeshLedger.Domain.Jobs;
 using MeshLedger.Domain.Nodes;
 using MeshLedger.Domain.Workers;
@@ -12,19 +14,31 @@ namespace MeshLedger.Ledger.Audit;
 /// hole, legal transitions by those who may make them, money that is neither made nor lost. A stream in which an event
 /// was illegal is not judged further, for everything after would be.
 /// </summary>
-internal sealed class LedgerFold(Action<AuditFault> report)
+internal sealed class LedgerFold
 {
+    private readonly Action<AuditFault> _report;
     private readonly Registry _registry = new();
+    private readonly ReputationFigures _figures;
+    private readonly AidMatches _matches;
     private readonly Dictionary<string, StreamFold> _streams = [];
-    private readonly Dictionary<JobId, Escrow> _escrow = [];
+    private readonly Dictionary<JobId, JobEscrow> _escrow = [];
     private readonly BatchPlaces _batches = new();
     private long _position;
+
+    public LedgerFold(Action<AuditFault> report)
+    {
+        _report = report;
+        _figures = new ReputationFigures(_registry);
+        _matches = new AidMatches(_registry.Aid);
+    }
 
     public Did? Founder => _registry.Founder.IsDefault ? null : _registry.Founder;
 
     public long Position => _position;
 
     public long Granted { get; private set; }
+
+    public long Regenerated { get; private set; }
 
     public long Balances => _streams.Values.Sum(stream => stream.Account?.Balance ?? 0);
 
@@ -47,12 +61,17 @@ internal sealed class LedgerFold(Action<AuditFault> report)
                 row.Position <= _position
                     ? $"position {row.Position} stands twice"
                     : $"positions {_position + 1} to {row.Position - 1} are missing");
+            _figures.Stop();
         }
 
         _position = row.Position;
         foreach (var (kind, reason) in audited.Faults)
         {
             Report(kind, row, reason);
+            if (kind == "wrong_digest")
+            {
+                _figures.Stop();
+            }
         }
 
         if (audited.Batch is { } batch && !_batches.Agrees(batch.Signature, batch.Proof))
@@ -78,19 +97,24 @@ internal sealed class LedgerFold(Action<AuditFault> report)
         if (audited.Statement is not { } statement || audited.Body is not { } body)
         {
             stream.Broken = true;
+            _figures.Stop();
             return;
         }
 
-        if (stream.Broken)
+        if (!stream.Broken)
         {
-            return;
+            var fact = new EventFact(statement.By, statement.Cause, statement.Digest, statement.Time, body);
+            if (Judge(stream, statement, fact, row) is { } refusal)
+            {
+                Report("illegal_event", row, $"{refusal.Code}: {refusal.Message}");
+                stream.Broken = true;
+            }
         }
 
-        var fact = new EventFact(statement.By, statement.Cause, statement.Digest, statement.Time, body);
-        if (Judge(stream, statement, fact, row) is { } refusal)
+        // Nodes fold what the log holds: a settlement counts even where its stream is not judged any more.
+        if (!stream.Broken || (body is JobEvent && _registry.IsNode(statement.By)))
         {
-            Report("illegal_event", row, $"{refusal.Code}: {refusal.Message}");
-            stream.Broken = true;
+            _figures.Take(statement, body, row.Position);
         }
     }
 
@@ -101,15 +125,25 @@ internal sealed class LedgerFold(Action<AuditFault> report)
         {
             if (escrow.Missing() is { } missing)
             {
-                report(new AuditFault(
+                _report(new AuditFault(
                     "unsettled", StreamId.OfJob(job).ToString(), 0, escrow.Position, $"in the same append must stand: {missing}"));
             }
         }
 
-        if (Granted != Balances + Held)
+        foreach (var (request, position, job) in _matches.Missing)
         {
-            report(new AuditFault(
-                "mana_not_conserved", "", 0, _position, $"{Granted} was granted, but balances are {Balances} and escrow {Held}"));
+            _report(new AuditFault(
+                "unsettled", request.ToString(), 0, position, $"in the same append must stand: job_submitted of {job}"));
+        }
+
+        if (Granted + Regenerated != Balances + Held)
+        {
+            _report(new AuditFault(
+                "mana_not_conserved",
+                "",
+                0,
+                _position,
+                $"{Granted} was granted and {Regenerated} grew, but balances are {Balances} and escrow {Held}"));
         }
     }
 
@@ -120,8 +154,8 @@ internal sealed class LedgerFold(Action<AuditFault> report)
             case JobEvent:
                 return Job(stream, statement, fact, row);
             case AccountEvent body:
-                return Money(stream, statement, fact, body);
-            case WorkerEvent or NodeEvent:
+                return Money(stream, statement, fact, body, row);
+            case WorkerEvent or NodeEvent or FederationEvent or AidEvent:
                 if (_registry.Check(statement, fact.Body, row.Version) is { } refusal)
                 {
                     return refusal;
@@ -133,8 +167,13 @@ internal sealed class LedgerFold(Action<AuditFault> report)
                 }
 
                 stream.LastDigest = fact.Digest;
-                _registry.Apply(statement, fact.Body);
-                return fact.Body is NodeEvent.IdempotencyKeyClaimed claimed ? Key(statement, claimed, fact) : null;
+                _registry.Apply(statement, fact.Body, row.Version, row.Position);
+                return fact.Body switch
+                {
+                    NodeEvent.IdempotencyKeyClaimed claimed => Key(statement, claimed, fact),
+                    AidEvent.Matched matched => Match(statement, matched, row),
+                    _ => null,
+                };
             default:
                 return new Refusal("WRONG_STREAM", $"{statement.Type} belongs to no stream");
         }
@@ -157,18 +196,35 @@ internal sealed class LedgerFold(Action<AuditFault> report)
             return refusal;
         }
 
+        if (fact.Body is JobEvent.Assigned assigned)
+        {
+            if (!_escrow[job].IsHeld)
+            {
+                return new Refusal("NOT_HELD", "nobody runs a job that nothing is held for");
+            }
+
+            Figure(_figures.Check(stream.Job!, assigned, fact, row.Position), row);
+        }
+
         var state = Domain.Jobs.Job.Evolve(stream.Job, fact);
         stream.Job = state;
         switch (fact.Body)
         {
             case JobEvent.Submitted submitted:
-                _escrow[job] = new Escrow(row.Position, state.Submitter, fact.Digest, submitted.Terms);
+                _escrow[job] = new JobEscrow(row.Position, state.Submitter, fact.Digest, submitted.Terms.IdempotencyKey);
+                return _matches.Take(job, submitted);
+            case JobEvent.BiddingOpened { Attempt: 1 } opened:
+                _escrow[job].Open(row.Position, opened.Escrow);
+                Figure(_figures.Check(state.Submitter, opened.SubmitterReputation, fact.Time, row.Position), row);
                 break;
             case JobEvent.Completed completed:
-                _escrow[job].End(row.Position, fact.Digest, completed.Worker, completed.Paid, completed.Refunded);
+                _escrow[job].End(row.Position, fact.Digest, completed.Outcomes, completed.Refunded);
                 break;
             case JobEvent.Failed failed:
-                _escrow[job].End(row.Position, fact.Digest, null, 0, failed.Refunded);
+                _escrow[job].End(row.Position, fact.Digest, failed.Outcomes, failed.Refunded);
+                break;
+            case JobEvent.Cancelled cancelled:
+                _escrow[job].End(row.Position, fact.Digest, cancelled.Outcomes, cancelled.Refunded);
                 break;
         }
 
@@ -177,12 +233,17 @@ internal sealed class LedgerFold(Action<AuditFault> report)
             // Ended jobs are many, and nothing may follow: that they have ended is all that is kept.
             stream.Ended = true;
             stream.Job = null;
+            if (_escrow[job].IsDone)
+            {
+                _escrow.Remove(job);
+            }
         }
 
         return null;
     }
 
-    private Refusal? Money(StreamFold stream, Statement statement, in EventFact fact, AccountEvent body)
+    private Refusal? Money(
+        StreamFold stream, Statement statement, in EventFact fact, AccountEvent body, EventRow row)
     {
         if (!statement.Stream.IsAccount(out var owner))
         {
@@ -195,11 +256,16 @@ internal sealed class LedgerFold(Action<AuditFault> report)
             return refusal;
         }
 
-        stream.Account = Account.Evolve(state, body);
-        if (body is AccountEvent.Opened opened)
+        stream.Account = Account.Evolve(state, body, fact.Time);
+        switch (body)
         {
-            Granted += opened.Grant;
-            return null;
+            case AccountEvent.Opened opened:
+                Granted += opened.Grant;
+                return null;
+            case AccountEvent.Regenerated grown:
+                Regenerated += grown.Amount;
+                Figure(_figures.Check(owner, grown.Reputation, fact.Time, row.Position), row);
+                return null;
         }
 
         var job = body switch
@@ -228,8 +294,23 @@ internal sealed class LedgerFold(Action<AuditFault> report)
             ? null
             : new Refusal("WRONG_KEY", $"job {claimed.JobId} does not claim this key");
 
+    private Refusal? Match(Statement statement, AidEvent.Matched matched, EventRow row)
+    {
+        var job = _streams.GetValueOrDefault(StreamId.OfJob(matched.JobId).ToString());
+        return _matches.Take(statement.Stream, matched, job?.Job, job is not null, row.Position);
+    }
+
+    /// <summary>A figure that is not so makes the events after it no less legal: the stream is judged further.</summary>
+    private void Figure(string? wrong, EventRow row)
+    {
+        if (wrong is not null)
+        {
+            Report("wrong_reputation", row, wrong);
+        }
+    }
+
     private void Report(string kind, EventRow row, string reason) =>
-        report(new AuditFault(kind, row.Stream, row.Version, row.Position, reason));
+        _report(new AuditFault(kind, row.Stream, row.Version, row.Position, reason));
 
     /// <summary>One stream as far as it was read.</summary>
     private sealed class StreamFold
@@ -240,73 +321,5 @@ internal sealed class LedgerFold(Action<AuditFault> report)
         public JobState? Job { get; set; }
         public AccountState? Account { get; set; }
         public Digest? LastDigest { get; set; }
-    }
-
-    /// <summary>What a job's submission and end must lead to on accounts, each once.</summary>
-    private sealed class Escrow(long position, Did submitter, Digest submission, JobTerms terms)
-    {
-        private bool _held;
-        private bool _key = terms.IdempotencyKey is null;
-        private bool _ended;
-        private Digest _end;
-        private Did? _worker;
-        private long _toPay;
-        private long _toReceive;
-        private long _toRefund;
-
-        public long Position { get; private set; } = position;
-
-        public bool IsDone => _held && _key && _ended && _toPay == 0 && _toReceive == 0 && _toRefund == 0;
-
-        public void End(long at, Digest end, Did? worker, long paid, long refunded)
-        {
-            (Position, _ended, _end, _worker) = (at, true, end, worker);
-            (_toPay, _toReceive, _toRefund) = (paid, paid, refunded);
-        }
-
-        public bool Take(Did owner, AccountEvent body, Digest? cause)
-        {
-            switch (body)
-            {
-                case AccountEvent.Held held
-                    when !_held && owner == submitter && cause == submission && held.Amount == terms.MaxPrice:
-                    return _held = true;
-                case AccountEvent.Paid paid
-                    when _toPay > 0 && owner == submitter && cause == _end && paid.Amount == _toPay && paid.To == _worker:
-                    _toPay = 0;
-                    return true;
-                case AccountEvent.Received received
-                    when _toReceive > 0 && owner == _worker && cause == _end && received.Amount == _toReceive
-                        && received.From == submitter:
-                    _toReceive = 0;
-                    return true;
-                case AccountEvent.Refunded refunded
-                    when _toRefund > 0 && owner == submitter && cause == _end && refunded.Amount == _toRefund:
-                    _toRefund = 0;
-                    return true;
-                default:
-                    return false;
-            }
-        }
-
-        public bool TakeKey(StreamId stream, Digest? cause)
-        {
-            if (_key || cause != submission || stream != StreamId.OfKey(terms.IdempotencyKey!.Value))
-            {
-                return false;
-            }
-
-            return _key = true;
-        }
-
-        /// <summary>What should have come by now; null for a job that is simply still open.</summary>
-        public string? Missing() =>
-            !_held ? $"mana_held of {terms.MaxPrice}"
-            : !_key ? "idempotency_key_claimed"
-            : !_ended ? null
-            : _toPay > 0 ? $"mana_paid of {_toPay}"
-            : _toReceive > 0 ? $"mana_received of {_toReceive}"
-            : _toRefund > 0 ? $"mana_refunded of {_toRefund}"
-            : null;
     }
 }

@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
 using Microsoft.Extensions.Logging;
@@ -17,6 +18,8 @@ public sealed class PrivatePostgres : IAsyncDisposable
     private const string DatabaseUser = "meshledger";
     private const int SocketPathLimit = 107;
     private static readonly TimeSpan WatchInterval = TimeSpan.FromSeconds(1);
+    private const long FullBelow = 17 << 20;
+    private static readonly TimeSpan LastDelay = TimeSpan.FromSeconds(4);
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(120);
 
     private readonly PostgresPrograms _programs;
@@ -61,6 +64,12 @@ public sealed class PrivatePostgres : IAsyncDisposable
         var postgres = new PrivatePostgres(programs, directory, log, held);
         try
         {
+            programs.CheckReachable(Path.GetDirectoryName(directory)!);
+            if (!File.Exists(Path.Combine(postgres.Cluster, "PG_VERSION")))
+            {
+                await postgres.InitialiseAsync(cancellationToken);
+            }
+
             await postgres.StartAsync(cancellationToken);
             postgres._watching = Task.Run(postgres.WatchAsync, CancellationToken.None);
             return postgres;
@@ -100,10 +109,6 @@ public sealed class PrivatePostgres : IAsyncDisposable
         Host = directory,
         Username = DatabaseUser,
         Database = "postgres",
-        MaxPoolSize = 40,
-        MaxAutoPrepare = 100,
-        AutoPrepareMinUsages = 2,
-        NoResetOnClose = true,
         IncludeErrorDetail = true,
     }.ConnectionString;
 
@@ -131,12 +136,6 @@ public sealed class PrivatePostgres : IAsyncDisposable
 
     private async Task StartAsync(CancellationToken cancellationToken)
     {
-        _programs.CheckReachable(Path.GetDirectoryName(_directory)!);
-        if (!File.Exists(Path.Combine(Cluster, "PG_VERSION")))
-        {
-            await InitialiseAsync(cancellationToken);
-        }
-
         if (await AnswersAsync(_directory, cancellationToken))
         {
             Log.PrivatePostgres(_log, "taken over", _directory);
@@ -151,8 +150,8 @@ public sealed class PrivatePostgres : IAsyncDisposable
         if (result.ExitCode != 0 || !await AnswersAsync(_directory, cancellationToken))
         {
             throw new InvalidOperationException(
-                $"The private PostgreSQL in {_directory} does not start: {result.LastLine}. "
-                + $"Its own words: {LastLines(Path.Combine(_directory, "log"))}");
+                $"The private PostgreSQL in {_directory} does not start: {result.LastLine.TrimEnd('.')}. "
+                + $"Its own words: {LastLines(Path.Combine(_directory, "log"))}.");
         }
 
         Log.PrivatePostgres(_log, "started", _directory);
@@ -163,28 +162,63 @@ public sealed class PrivatePostgres : IAsyncDisposable
     {
         try
         {
-            while (true)
+            for (var delay = WatchInterval; ;)
             {
-                await Task.Delay(WatchInterval, _stopping.Token);
+                await Task.Delay(delay, _stopping.Token);
                 if (IsRunning())
                 {
+                    delay = WatchInterval;
                     continue;
                 }
 
                 Log.PrivatePostgresGone(_log, _directory);
+                delay = delay < LastDelay ? delay * 2 : delay;
                 try
                 {
-                    await StartAsync(_stopping.Token);
+                    await StartAgainAsync();
                 }
-                catch (InvalidOperationException exception)
+                catch (Exception exception) when (exception
+                    is InvalidOperationException or IOException or UnauthorizedAccessException or Win32Exception)
                 {
-                    Log.PrivatePostgresFailed(_log, exception.Message);
+                    Log.PrivatePostgresFailed(_log, exception.Message, delay.TotalSeconds);
                 }
             }
         }
         catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
         {
             // The node stops, and the server with it.
+        }
+    }
+
+    private async Task StartAgainAsync()
+    {
+        // A new, empty cluster in the place of one that vanished would be a ledger that has forgotten everything.
+        if (!File.Exists(Path.Combine(Cluster, "PG_VERSION")))
+        {
+            throw new InvalidOperationException(
+                $"{Cluster} is not there any more. Is its disk mounted? Bring it back; it is not made anew.");
+        }
+
+        try
+        {
+            await StartAsync(_stopping.Token);
+        }
+        catch (InvalidOperationException exception) when (FreeBytes() is { } free and < FullBelow)
+        {
+            throw new InvalidOperationException(
+                $"The disk of {_directory} is full ({free} bytes are free): free space there. {exception.Message}", exception);
+        }
+    }
+
+    private long? FreeBytes()
+    {
+        try
+        {
+            return new DriveInfo(_directory).AvailableFreeSpace;
+        }
+        catch (IOException)
+        {
+            return null;
         }
     }
 
@@ -243,6 +277,7 @@ public sealed class PrivatePostgres : IAsyncDisposable
             max_connections = 120
             wal_level = replica
             jit = off
+            idle_in_transaction_session_timeout = 60s
 
             """,
             cancellationToken);

@@ -6,7 +6,7 @@ using NpgsqlTypes;
 
 namespace MeshLedger.Projections.Accounts;
 
-/// <summary>One row an account: granted + received = balance + escrow + paid.</summary>
+/// <summary>One row an account: granted + regenerated + received = balance + escrow + paid.</summary>
 internal sealed class AccountsProjection : IProjection
 {
     public string Name => "accounts";
@@ -41,22 +41,24 @@ internal sealed class AccountsProjection : IProjection
         // Two statements, since a row that is proposed for insertion must keep its constraints even when it only
         // carries a change.
         await using var open = new NpgsqlCommand(
-            "INSERT INTO accounts SELECT o, 0, 0, 0, 0, 0, 0 FROM unnest($1) AS o ON CONFLICT (owner) DO NOTHING",
+            "INSERT INTO accounts SELECT o, 0, 0, 0, 0, 0, 0, 0 FROM unnest($1) AS o ON CONFLICT (owner) DO NOTHING",
             connection);
         open.AddColumn(changes, change => change.Key.ToString(), NpgsqlDbType.Text);
         await open.ExecuteNonQueryAsync(cancellationToken);
         await using var command = new NpgsqlCommand(
             """
             UPDATE accounts a SET
-                granted = a.granted + c.granted, balance = a.balance + c.balance, escrow = a.escrow + c.escrow,
+                granted = a.granted + c.granted, regenerated = a.regenerated + c.regenerated,
+                balance = a.balance + c.balance, escrow = a.escrow + c.escrow,
                 paid = a.paid + c.paid, received = a.received + c.received, position = c.position
-                FROM unnest($1, $2, $3, $4, $5, $6, $7)
-                    AS c (owner, granted, balance, escrow, paid, received, position)
+                FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)
+                    AS c (owner, granted, regenerated, balance, escrow, paid, received, position)
                 WHERE a.owner = c.owner
             """,
             connection);
         command.AddColumn(changes, change => change.Key.ToString(), NpgsqlDbType.Text);
         command.AddColumn(changes, change => change.Value.Granted, NpgsqlDbType.Bigint);
+        command.AddColumn(changes, change => change.Value.Regenerated, NpgsqlDbType.Bigint);
         command.AddColumn(changes, change => change.Value.Balance, NpgsqlDbType.Bigint);
         command.AddColumn(changes, change => change.Value.Escrow, NpgsqlDbType.Bigint);
         command.AddColumn(changes, change => change.Value.Paid, NpgsqlDbType.Bigint);
@@ -68,6 +70,7 @@ internal sealed class AccountsProjection : IProjection
     private sealed class Change
     {
         public long Granted { get; private set; }
+        public long Regenerated { get; private set; }
         public long Balance { get; private set; }
         public long Escrow { get; private set; }
         public long Paid { get; private set; }
@@ -82,6 +85,10 @@ internal sealed class AccountsProjection : IProjection
                 case AccountEvent.Opened opened:
                     Granted += opened.Grant;
                     Balance += opened.Grant;
+                    break;
+                case AccountEvent.Regenerated grown:
+                    Regenerated += grown.Amount;
+                    Balance += grown.Amount;
                     break;
                 case AccountEvent.Held held:
                     Balance -= held.Amount;

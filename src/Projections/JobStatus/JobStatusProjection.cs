@@ -1,3 +1,4 @@
+using System.Globalization;
 using MeshLedger.Domain.Events;
 using Npgsql;
 using NpgsqlTypes;
@@ -8,6 +9,50 @@ namespace MeshLedger.Projections.JobStatus;
 internal sealed class JobStatusProjection : IProjection
 {
     private const int MaxRemembered = 100_000;
+
+    private static readonly Column[] Columns =
+    [
+        Of("job_id", row => row.JobId, NpgsqlDbType.Text),
+        Of("status", row => row.Status, NpgsqlDbType.Text),
+        Of("operation", row => row.Operation, NpgsqlDbType.Text),
+        Of("submitter", row => row.Submitter, NpgsqlDbType.Text),
+        Of("transport", row => row.Transport, NpgsqlDbType.Text),
+        Of("namespace", row => row.Namespace, NpgsqlDbType.Text),
+        Of("priority", row => row.Priority, NpgsqlDbType.Integer),
+        Of("max_price", row => row.MaxPrice, NpgsqlDbType.Bigint),
+        Of("document_sha256", row => row.DocumentSha256, NpgsqlDbType.Text),
+        Of("redriven_of", row => row.RedrivenOf, NpgsqlDbType.Text),
+        Of("attempt", row => row.Attempt, NpgsqlDbType.Integer),
+        Of("failures", row => row.Failures, NpgsqlDbType.Integer),
+        Of("losses", row => row.Losses, NpgsqlDbType.Integer),
+        Of("bids", row => row.Bids, NpgsqlDbType.Integer),
+        Of("workers", row => string.Join(' ', row.Workers), NpgsqlDbType.Text, "string_to_array({0}, ' ')"),
+        Of("worker", row => row.Worker, NpgsqlDbType.Text),
+        Of("price", row => row.Price, NpgsqlDbType.Bigint),
+        Of("escrow", row => row.Escrow, NpgsqlDbType.Bigint),
+        Of("paid", row => row.Paid, NpgsqlDbType.Bigint),
+        Of("phase", row => row.Phase, NpgsqlDbType.Text),
+        Of("progress_bp", row => row.ProgressBp, NpgsqlDbType.Integer),
+        Of("eta_ms", row => row.EtaMs, NpgsqlDbType.Bigint),
+        Of("message", row => row.Message, NpgsqlDbType.Text),
+        Of("error_code", row => row.ErrorCode, NpgsqlDbType.Text),
+        Of("error_message", row => row.ErrorMessage, NpgsqlDbType.Text),
+        Of("cancel_reason", row => row.CancelReason, NpgsqlDbType.Text),
+        Of("submitted_at", row => row.SubmittedAt, NpgsqlDbType.TimestampTz),
+        Of("assigned_at", row => row.AssignedAt, NpgsqlDbType.TimestampTz),
+        Of("started_at", row => row.StartedAt, NpgsqlDbType.TimestampTz),
+        Of("retry_at", row => row.RetryAt, NpgsqlDbType.TimestampTz),
+        Of("ended_at", row => row.EndedAt, NpgsqlDbType.TimestampTz),
+        Of("version", row => row.Version, NpgsqlDbType.Bigint),
+        Of("submitted_position", row => row.SubmittedPosition, NpgsqlDbType.Bigint),
+        Of("position", row => row.Position, NpgsqlDbType.Bigint),
+    ];
+
+    private static readonly string Upsert =
+        $"INSERT INTO job_status ({Join(column => column.Name)}) "
+        + $"SELECT {Join(column => string.Format(CultureInfo.InvariantCulture, column.Value, "c." + column.Name))} "
+        + $"FROM unnest({string.Join(", ", Columns.Select((_, i) => $"${i + 1}"))}) AS c ({Join(column => column.Name)}) "
+        + $"ON CONFLICT (job_id) DO UPDATE SET {Join(column => $"{column.Name} = excluded.{column.Name}")}";
 
     private readonly Dictionary<string, JobStatusRow> _open = [];
 
@@ -76,7 +121,7 @@ internal sealed class JobStatusProjection : IProjection
         }
 
         await using var command = new NpgsqlCommand(
-            $"SELECT {JobStatusRow.Columns} FROM job_status WHERE job_id = ANY ($1)", connection);
+            "SELECT * FROM job_status WHERE job_id = ANY ($1)", connection);
         command.AddColumn(jobs, job => job, NpgsqlDbType.Text);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
@@ -89,42 +134,21 @@ internal sealed class JobStatusProjection : IProjection
     private static async Task SaveAsync(
         List<JobStatusRow> rows, NpgsqlConnection connection, CancellationToken cancellationToken)
     {
-        await using var command = new NpgsqlCommand(
-            $"""
-            INSERT INTO job_status AS j ({JobStatusRow.Columns})
-                SELECT * FROM unnest($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23)
-                ON CONFLICT (job_id) DO UPDATE SET
-                    status = excluded.status, attempt = excluded.attempt, bids = excluded.bids,
-                    worker = excluded.worker, price = excluded.price, phase = excluded.phase,
-                    progress_bp = excluded.progress_bp, message = excluded.message, error_code = excluded.error_code,
-                    error_message = excluded.error_message, assigned_at = excluded.assigned_at,
-                    started_at = excluded.started_at, ended_at = excluded.ended_at, version = excluded.version,
-                    position = excluded.position
-            """,
-            connection);
-        command.AddColumn(rows, row => row.JobId, NpgsqlDbType.Text);
-        command.AddColumn(rows, row => row.Status, NpgsqlDbType.Text);
-        command.AddColumn(rows, row => row.Operation, NpgsqlDbType.Text);
-        command.AddColumn(rows, row => row.Submitter, NpgsqlDbType.Text);
-        command.AddColumn(rows, row => row.Transport, NpgsqlDbType.Text);
-        command.AddColumn(rows, row => row.MaxPrice, NpgsqlDbType.Bigint);
-        command.AddColumn(rows, row => row.DocumentSha256, NpgsqlDbType.Text);
-        command.AddColumn(rows, row => row.Attempt, NpgsqlDbType.Integer);
-        command.AddColumn(rows, row => row.Bids, NpgsqlDbType.Integer);
-        command.AddColumn(rows, row => row.Worker, NpgsqlDbType.Text);
-        command.AddColumn(rows, row => row.Price, NpgsqlDbType.Bigint);
-        command.AddColumn(rows, row => row.Phase, NpgsqlDbType.Text);
-        command.AddColumn(rows, row => row.ProgressBp, NpgsqlDbType.Integer);
-        command.AddColumn(rows, row => row.Message, NpgsqlDbType.Text);
-        command.AddColumn(rows, row => row.ErrorCode, NpgsqlDbType.Text);
-        command.AddColumn(rows, row => row.ErrorMessage, NpgsqlDbType.Text);
-        command.AddColumn(rows, row => row.SubmittedAt, NpgsqlDbType.TimestampTz);
-        command.AddColumn(rows, row => row.AssignedAt, NpgsqlDbType.TimestampTz);
-        command.AddColumn(rows, row => row.StartedAt, NpgsqlDbType.TimestampTz);
-        command.AddColumn(rows, row => row.EndedAt, NpgsqlDbType.TimestampTz);
-        command.AddColumn(rows, row => row.Version, NpgsqlDbType.Bigint);
-        command.AddColumn(rows, row => row.SubmittedPosition, NpgsqlDbType.Bigint);
-        command.AddColumn(rows, row => row.Position, NpgsqlDbType.Bigint);
+        await using var command = new NpgsqlCommand { Connection = connection };
+        foreach (var column in Columns)
+        {
+            column.Fill(command, rows);
+        }
+
+        command.CommandText = Upsert;
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
+
+    private static string Join(Func<Column, string> part) => string.Join(", ", Columns.Select(part));
+
+    private static Column Of<T>(string name, Func<JobStatusRow, T> value, NpgsqlDbType type, string read = "{0}") =>
+        new(name, (command, rows) => command.AddColumn(rows, value, type), read);
+
+    /// <summary>A column: how its parameter is filled, and how it is read from what was unnested.</summary>
+    private sealed record Column(string Name, Action<NpgsqlCommand, List<JobStatusRow>> Fill, string Value);
 }

@@ -46,6 +46,9 @@ internal sealed class Output(OutputFormat format) : IDisposable
 
     public void Line(string text = "") => _writer.WriteLine(SafeText.Line(text));
 
+    /// <summary>What this command itself tells the terminal; never text of others.</summary>
+    public void Control(string sequence) => _writer.Write(sequence);
+
     public void Flush() => _writer.Flush();
 
     public void Dispose() => _writer.Dispose();
@@ -88,6 +91,26 @@ internal sealed class Output(OutputFormat format) : IDisposable
 
         _writer.WriteLine(value.ToJsonString(format == OutputFormat.Json ? Indented : OneLine));
     }
+
+    /// <summary>One object of a sequence that goes on: a line of JSON in both formats, or what <paramref name="text"/>
+    /// makes of it; written at once.</summary>
+    public void Item(JsonObject value, Action text)
+    {
+        if (IsText)
+        {
+            text();
+        }
+        else
+        {
+            _writer.WriteLine(value.ToJsonString(OneLine));
+        }
+
+        _writer.Flush();
+    }
+
+    /// <summary>A JSON document, also where text was asked for.</summary>
+    public void Document(JsonObject value) =>
+        _writer.WriteLine(value.ToJsonString(format == OutputFormat.JsonLines ? OneLine : Indented));
 
     /// <summary>Rows as text only, as a part of something larger.</summary>
     public void Table(IReadOnlyCollection<JsonObject> rows, IReadOnlyList<Column> columns, string indent = "")

@@ -7,7 +7,9 @@ namespace MeshLedger.Tools.Cli;
 
 /// <summary>
 /// Structured logs on standard error, a line each: <c>TIME LEVEL EVENT_ID CATEGORY: message</c>, or, when the output
-/// is JSON, an object with the same members and the message's values under <c>values</c>.
+/// is JSON, an object with the same members and the message's values under <c>fields</c>: numbers and booleans as
+/// such, all
+/// else as text.
 /// </summary>
 internal sealed class StderrLog(bool json, LogLevel least, TimeProvider clock) : ILoggerFactory
 {
@@ -39,7 +41,7 @@ internal sealed class StderrLog(bool json, LogLevel least, TimeProvider clock) :
                 ["event_id"] = id.Id,
                 ["category"] = category,
                 ["message"] = message,
-                ["values"] = Values(state),
+                ["fields"] = Fields(state),
             }.ToJsonString()
             : SafeText.Line($"{time} {name} {id.Id} {category}: {message}");
         lock (_lock)
@@ -48,19 +50,26 @@ internal sealed class StderrLog(bool json, LogLevel least, TimeProvider clock) :
         }
     }
 
-    private static JsonObject Values(object? state)
+    private static JsonObject Fields(object? state)
     {
-        var values = new JsonObject();
+        var fields = new JsonObject();
         foreach (var (name, value) in state as IReadOnlyList<KeyValuePair<string, object?>> ?? [])
         {
             if (name != "{OriginalFormat}")
             {
-                values[JsonNamingPolicy.SnakeCaseLower.ConvertName(name)] =
-                    Convert.ToString(value, CultureInfo.InvariantCulture);
+                fields[JsonNamingPolicy.SnakeCaseLower.ConvertName(name)] = value switch
+                {
+                    null => null,
+                    bool flag => flag,
+                    int number => number,
+                    long number => number,
+                    double number when double.IsFinite(number) => number,
+                    _ => Convert.ToString(value, CultureInfo.InvariantCulture),
+                };
             }
         }
 
-        return values;
+        return fields;
     }
 
     private sealed class Logger(StderrLog log, string category) : ILogger

@@ -6,11 +6,16 @@ using MeshLedger.Tools.Cli;
 namespace MeshLedger.Tools.Hosting;
 
 // DATA/node.json, UTF-8 JSON of one object: {"pid":4711,"name":"n1","node":"did:key:z6Mk...","folder":"/data/jobs",
-// "postgres":"private" or "external","started_at":"2026-11-21T01:02:03.123456Z"}. Written by `up` under another name and
-// renamed; holds no password. Checked by UpTests.
+// "postgres":"private" or "external","started_at":"2026-11-21T01:02:03.123456Z","wait_limit_seconds":3600,
+// "submitter_may_bid":false}. Written by `up` under another name and renamed; holds no password. Checked by UpTests.
 
 /// <summary>What a node says of itself to other verbs.</summary>
-internal sealed record NodeRecord(int ProcessId, string Name, string Node, string Folder, bool External, string StartedAt);
+internal sealed record NodeRecord(int ProcessId, string Name, string Node, string Folder, bool External, string StartedAt)
+{
+    /// <summary>How long a job that nobody could run waits.</summary>
+    public long WaitLimitSeconds { get; init; }
+    public bool SubmitterMayBid { get; init; }
+}
 
 /// <summary>
 /// A node's directory: <c>keys/</c>, <c>blobs/</c>, <c>postgres/</c>, <c>jobs/</c> unless <c>--folder</c> is given,
@@ -113,7 +118,11 @@ internal sealed partial class DataDirectory(string path)
             string Text(string name) => root.GetProperty(name).GetString()!;
             return new NodeRecord(
                 root.GetProperty("pid").GetInt32(), Text("name"), Text("node"), Text("folder"),
-                Text("postgres") == "external", Text("started_at"));
+                Text("postgres") == "external", Text("started_at"))
+            {
+                WaitLimitSeconds = root.GetProperty("wait_limit_seconds").GetInt64(),
+                SubmitterMayBid = root.GetProperty("submitter_may_bid").GetBoolean(),
+            };
         }
         catch (Exception absent) when (absent is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -136,6 +145,8 @@ internal sealed partial class DataDirectory(string path)
             ["folder"] = record.Folder,
             ["postgres"] = record.External ? "external" : "private",
             ["started_at"] = record.StartedAt,
+            ["wait_limit_seconds"] = record.WaitLimitSeconds,
+            ["submitter_may_bid"] = record.SubmitterMayBid,
         };
         File.WriteAllText(RecordFile + ".tmp", json.ToJsonString() + "\n");
         File.Move(RecordFile + ".tmp", RecordFile, overwrite: true);

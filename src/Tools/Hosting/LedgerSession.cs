@@ -1,9 +1,13 @@
+using MeshLedger.Crypto;
 using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Jobs;
 using MeshLedger.Domain.Nodes;
+using MeshLedger.Domain.Ports;
+using MeshLedger.Domain.Reputation;
 using MeshLedger.Domain.Workers;
 using MeshLedger.Ledger;
 using MeshLedger.Ledger.Postgres;
+using MeshLedger.Node;
 using MeshLedger.Projections;
 using MeshLedger.Tools.Cli;
 using Microsoft.Extensions.Logging;
@@ -98,20 +102,47 @@ internal sealed class LedgerSession : IAsyncDisposable
     public async Task<Registry> LoadRegistryAsync(CancellationToken cancellationToken)
     {
         var registry = new Registry();
-        foreach (var recorded in await Store.LoadKindsAsync(["ledger", "node", "worker"], cancellationToken))
-        {
-            registry.Apply(recorded.Statement, recorded.Statement.Body);
-        }
-
+        await RegistryReader.ReadAsync(Store, registry, cancellationToken);
         return registry;
     }
 
-    /// <summary>The workers that are alive, as they registered.</summary>
-    public async Task<IReadOnlyList<WorkerRegistration>> LiveWorkersAsync(
-        Registry registry, CancellationToken cancellationToken)
+    /// <summary>Who is alive, as far as the nodes say.</summary>
+    public Task<PresentParties> PresentAsync(CancellationToken cancellationToken) =>
+        new PostgresPresence(Database).ListAsync(PresenceLimit, cancellationToken);
+
+    /// <summary>Every reputation as of the latest event.</summary>
+    public async Task<ReputationBook> LoadReputationAsync(CancellationToken cancellationToken)
     {
-        var present = await new PostgresPresence(Database).ListAsync(PresenceLimit, cancellationToken);
-        return [.. present.Workers.Select(worker => registry.Registration(worker.Registration)).OfType<WorkerRegistration>()];
+        await Projections.CatchUpAsync(cancellationToken);
+        var book = new ReputationBook();
+        foreach (var row in await Sql.RowsAsync(Database, "SELECT * FROM worker_reputation", [], cancellationToken))
+        {
+            long Figure(string name) => row[name]!.GetValue<long>();
+            book.Restore(Did.Parse(row.Text("worker")), row.Text("operation"), new ReputationScore(
+                Figure("milli_points"), Figure("step"), Figure("succeeded"), Figure("failed"), Figure("timed_out"),
+                Figure("lost"), Figure("disagreed"), Figure("streak"), Figure("earned")));
+        }
+
+        return book;
+    }
+
+    /// <summary>The workers that are alive, as bidders with all of their resources free.</summary>
+    public async Task<IReadOnlyList<Bidder>> LiveBiddersAsync(
+        Registry registry, string operation, CancellationToken cancellationToken)
+    {
+        var present = await PresentAsync(cancellationToken);
+        var book = await LoadReputationAsync(cancellationToken);
+        return [.. present.Workers
+            .Select(worker => registry.Registration(worker.Registration))
+            .OfType<WorkerRegistration>()
+            .Select(worker => new Bidder(
+                worker,
+                new FreeResources(
+                    worker.Facts.Resources.CpuCores, worker.Facts.Resources.MemoryMb, worker.Facts.Resources.StorageMb,
+                    worker.Facts.MaxConcurrentJobs),
+                registry.Standing(worker.Worker, long.MaxValue),
+                registry.Memberships(worker.Worker, long.MaxValue),
+                book.Points(worker.Worker, operation, TimeProvider.System.GetUtcNow())))];
     }
 
     public async ValueTask DisposeAsync()
@@ -132,7 +163,7 @@ internal sealed class LedgerSession : IAsyncDisposable
     {
         try
         {
-            return NpgsqlDataSource.Create(connection);
+            return LedgerDatabase.Open(connection);
         }
         catch (ArgumentException exception)
         {

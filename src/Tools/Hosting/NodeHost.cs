@@ -1,17 +1,19 @@
 using MeshLedger.Blobs;
 using MeshLedger.Crypto;
 using MeshLedger.Domain.Events;
+using MeshLedger.Domain.Workers;
 using MeshLedger.Ledger;
 using MeshLedger.Ledger.Postgres;
 using MeshLedger.Machines;
 using MeshLedger.Node;
+using MeshLedger.Observability;
 using MeshLedger.Projections;
+using MeshLedger.Tools.Cli;
 using MeshLedger.Transports.Folder;
 using MeshLedger.Worker;
 using MeshLedger.Worker.Handlers;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
-using Npgsql;
 
 namespace MeshLedger.Tools.Hosting;
 
@@ -20,18 +22,30 @@ internal sealed record NodeHostOptions
 {
     public required DataDirectory Data { get; init; }
     public required string Folder { get; init; }
-    public required string Name { get; init; }
+
+    /// <summary>How the node behaves; has its name.</summary>
+    public required NodeOptions Node { get; init; }
 
     /// <summary>Null: a private PostgreSQL in the data directory.</summary>
     public string? Postgres { get; init; }
 
-    /// <summary>Null: no worker.</summary>
-    public WorkerOptions? Worker { get; init; }
+    /// <summary>What the workers are like; null: none.</summary>
+    public WorkerConfig? Worker { get; init; }
+    public int WorkerCount { get; init; } = 1;
+
+    /// <summary>Of the first worker; the others are numbered.</summary>
+    public string WorkerId { get; init; } = "";
+
+    /// <summary>Whose the workers are; null: each its own.</summary>
+    public Did? Owner { get; init; }
+
+    /// <summary>The workers are the node's submitter's, who vouches for them.</summary>
+    public bool AreSubmitters { get; init; }
     public IReadOnlyList<string> ImageDirectories { get; init; } = [];
     public bool UseInotify { get; init; } = true;
 
-    /// <summary>Whether nodes that join the ledger are admitted.</summary>
-    public bool AdmitNodes { get; init; } = true;
+    /// <summary>Metrics, health and traces.</summary>
+    public ObservationOptions Observation { get; init; } = new();
 }
 
 /// <summary>Puts a node together, runs it until it is asked to stop, and takes it apart in order.</summary>
@@ -46,6 +60,8 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
         var data = options.Data;
         data.Make();
         using var held = await data.HoldAsync(clock, stop);
+        await using var observation = await NodeObserver.StartAsync(options.Observation, data, logs, clock, stop);
+        logs = observation.Logs;
 
         // A start that is broken off would leave its server behind; so it is waited for, and then stopped.
         await using var server = options.Postgres is null
@@ -53,14 +69,14 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
                 data.Root, ServerPatience, logs.CreateLogger<PrivatePostgres>(), CancellationToken.None)
             : null;
         stop.ThrowIfCancellationRequested();
-        await using var database = NpgsqlDataSource.Create(options.Postgres ?? server!.ConnectionString);
+        await using var database = LedgerDatabase.Open(options.Postgres ?? server!.ConnectionString);
         await Migrations.ApplyAsync(database, logs.CreateLogger(typeof(Migrations).FullName!), stop);
         await using var store = new PostgresEventStore(database, clock, logs.CreateLogger<PostgresEventStore>());
         var keys = new NodeKeys(
-            SigningKey.LoadOrCreate(data.KeyFile("node")), SigningKey.LoadOrCreate(data.KeyFile("submitter")));
+            SigningKey.LoadOrCreate(data.KeyFile("node")), SigningKey.LoadOrCreate(data.KeyFile("submitter")),
+            SigningKey.LoadOrCreate(data.KeyFile("pool")));
         await using var node = new MeshNode(
-            store, new PostgresPresence(database), keys, new NodeOptions { Name = options.Name, AdmitNodes = options.AdmitNodes }, clock,
-            logs.CreateLogger<MeshNode>());
+            store, new PostgresPresence(database), keys, options.Node, clock, logs.CreateLogger<MeshNode>());
         await node.StartAsync(stop);
         await using var machines = options.Worker is null ? null : FindMachines();
 
@@ -76,28 +92,40 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
             }),
             clock, logs.CreateLogger<FolderTransport>());
         Directory.CreateDirectory(Path.Combine(options.Folder, "inbox"));
-        var worker = options.Worker is null
-            ? Task.CompletedTask
-            : NewWorker(node, options.Worker, machines).RunAsync(stopWork.Token);
+        var head = await store.HeadAsync(stop);
+        var workers = Workers(keys.Submitter).ToList();
+        await RefuseRetiredAsync(store, workers.Select(one => one.Key.Did), stop);
+        Task[] working = [.. workers.Select(
+            one => NewWorker(node, one.Key, one.Options, machines).RunAsync(stopWork.Token))];
         var projecting = new ProjectionSet(store, database, clock, logs.CreateLogger<ProjectionSet>())
             .RunAsync(stopWork.Token);
+        var observing = observation.RunAsync(
+            NodeObserver.Describe(store, database, keys, [.. workers.Select(one => one.Key.Did)], clock, logs),
+            stopWork.Token);
         var taking = transport.RunAsync(node, stopIntake.Token);
+        var asked = Task.Delay(Timeout.InfiniteTimeSpan, stop);
+        var vouching = options.AreSubmitters
+            ? Vouching.ForAsync(store, keys.Submitter, workers.Select(one => one.Key.Did), head, stopWork.Token)
+            : Task.CompletedTask;
+        Task[] parts = [node.Failure, taking, projecting, observing, .. working];
+        await Task.WhenAny([asked, vouching, .. parts]);
         var record = new NodeRecord(
-            Environment.ProcessId, options.Name, keys.Node.Did.ToString(), options.Folder, options.Postgres is not null,
-            Timestamps.Write(clock.GetUtcNow()));
+            Environment.ProcessId, options.Node.Name, keys.Node.Did.ToString(), options.Folder, options.Postgres is not null,
+            Timestamps.Write(clock.GetUtcNow()))
+        {
+            WaitLimitSeconds = (long)options.Node.WaitLimit.TotalSeconds,
+            SubmitterMayBid = options.Node.Market.SubmitterMayBid,
+        };
         data.WriteRecord(record);
         ready(record);
 
-        Task[] parts = options.Worker is null
-            ? [node.Failure, taking, projecting]
-            : [node.Failure, taking, projecting, worker];
-        var asked = Task.Delay(Timeout.InfiniteTimeSpan, stop);
-        var first = await Task.WhenAny([asked, .. parts]);
+        var first = await Task.WhenAny([asked, .. parts, .. vouching.IsFaulted ? [vouching] : Array.Empty<Task>()]);
         await stopIntake.CancelAsync();
         await EndAsync(taking);
         await stopWork.CancelAsync();
-        await EndAsync(worker);
+        await EndAsync(Task.WhenAll([vouching, .. working]));
         await EndAsync(projecting);
+        await EndAsync(observing);
         if (first != asked)
         {
             await first;
@@ -109,14 +137,42 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
     private static Task EndAsync(Task part) =>
         part.ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
 
-    private JobWorker NewWorker(MeshNode node, WorkerOptions worker, MicroVmHost? machines)
+    private IEnumerable<(SigningKey Key, WorkerOptions Options)> Workers(SigningKey submitter)
+    {
+        if (options.Worker is not { } config)
+        {
+            return [];
+        }
+
+        var shares = WorkerShares.Divide(
+            config, options.WorkerCount, options.WorkerId, options.AreSubmitters ? submitter.Did : options.Owner,
+            config.Resources(MachineResources.Measure(options.Data.Root)));
+        return shares.Select((share, i) => (SigningKey.LoadOrCreate(options.Data.KeyFile(WorkerShares.KeyName(i))), share));
+    }
+
+    /// <summary>A key that has retired cannot register again; better said before anything runs.</summary>
+    private async Task RefuseRetiredAsync(PostgresEventStore store, IEnumerable<Did> workers, CancellationToken stop)
+    {
+        foreach (var (worker, i) in workers.Select((worker, i) => (worker, i)))
+        {
+            var events = await store.LoadAsync(StreamId.OfWorker(worker), stop);
+            if (events.Any(recorded => recorded.Statement.Body is WorkerEvent.Retired))
+            {
+                throw new CommandFailure(
+                    ExitCodes.Failed, $"worker {worker} has retired and does not come back. Move its key "
+                    + $"{options.Data.KeyFile(WorkerShares.KeyName(i))} away, so that a new one is made, or start with "
+                    + "--no-worker.");
+            }
+        }
+    }
+
+    private JobWorker NewWorker(MeshNode node, SigningKey key, WorkerOptions worker, MicroVmHost? machines)
     {
         var blobs = BlobDirectory.Open(options.Data.Blobs);
-        worker.Resources = MachineResources.Measure(options.Data.Root);
         var table = new HandlerTable(
             new HandlerOptions { Machines = machines, Blobs = blobs, ImageDirectories = options.ImageDirectories }, clock);
         return new JobWorker(
-            node, SigningKey.LoadOrCreate(options.Data.KeyFile("worker")), worker,
+            node, key, worker,
             table.Operations.ToDictionary(operation => operation, operation => table[operation]), blobs, clock,
             logs.CreateLogger<JobWorker>());
     }

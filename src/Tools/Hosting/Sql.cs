@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using MeshLedger.Domain.Events;
+using MeshLedger.Tools.Cli;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -34,6 +35,7 @@ internal static class Sql
                     long number => JsonValue.Create(number),
                     int number => JsonValue.Create(number),
                     bool flag => JsonValue.Create(flag),
+                    string[] list => Names.List(list),
                     DateTime time => JsonValue.Create(Timestamps.Write(new DateTimeOffset(time))),
                     var other => JsonValue.Create(other.ToString()),
                 };

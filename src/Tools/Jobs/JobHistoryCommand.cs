@@ -34,18 +34,7 @@ internal static class JobHistoryCommand
         }
 
         var names = Names.Of(await ledger.LoadRegistryAsync(call.Stop));
-        var rows = events.Select(recorded => new JsonObject
-        {
-            ["position"] = recorded.Position,
-            ["version"] = recorded.Version,
-            ["time"] = Timestamps.Write(recorded.Statement.Time),
-            ["type"] = recorded.Statement.Type,
-            ["by"] = recorded.Statement.By.ToString(),
-            ["id"] = recorded.Statement.Id.ToString(),
-            ["digest"] = recorded.Statement.Digest.ToString(),
-            ["cause"] = recorded.Statement.Cause?.ToString(),
-            ["data"] = JsonNode.Parse(recorded.Statement.Data.Span),
-        }).ToList();
+        var rows = events.Select(Row).ToList();
         var authors = events.ToDictionary(
             recorded => recorded.Position, recorded => names.Author(recorded.Statement.By));
         var texts = events.ToDictionary(
@@ -65,6 +54,20 @@ internal static class JobHistoryCommand
             "");
         return ExitCodes.Ok;
     }
+
+    /// <summary>An event as an object.</summary>
+    public static JsonObject Row(RecordedEvent recorded) => new()
+    {
+        ["position"] = recorded.Position,
+        ["version"] = recorded.Version,
+        ["time"] = Timestamps.Write(recorded.Statement.Time),
+        ["type"] = recorded.Statement.Type,
+        ["by"] = recorded.Statement.By.ToString(),
+        ["id"] = recorded.Statement.Id.ToString(),
+        ["digest"] = recorded.Statement.Digest.ToString(),
+        ["cause"] = recorded.Statement.Cause?.ToString(),
+        ["data"] = JsonNode.Parse(recorded.Statement.Data.Span),
+    };
 
     private static long Position(JsonObject row) => long.Parse(row.Text("position"), CultureInfo.InvariantCulture);
 }

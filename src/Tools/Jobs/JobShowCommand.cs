@@ -26,9 +26,9 @@ internal static class JobShowCommand
             ?? throw new CommandFailure(ExitCodes.NotFound, $"there is no job {job} in this ledger.");
         var registry = await ledger.LoadRegistryAsync(call.Stop);
         var waits = state.Status is JobStatus.Submitted or JobStatus.BiddingOpen
-            ? WaitReasons.Of(state, await ledger.LiveWorkersAsync(registry, call.Stop))
+            ? WaitReasons.Of(state, await ledger.LiveBiddersAsync(registry, state.Submission.Operation, call.Stop))
             : [];
-        var considered = state.Assignment?.Considered ?? Market.Choose(state, registry).Considered;
+        var considered = state.Assignment?.Considered ?? [];
         var json = JobView.Of(job, state, considered, waits, Names.Of(registry));
         call.Output.Object(json, () => JobView.Write(call.Output, json));
         return ExitCodes.Ok;

@@ -1,8 +1,5 @@
 using System.CommandLine;
-using System.Security.Cryptography;
-using System.Text.Json;
 using System.Text.Json.Nodes;
-using MeshLedger.Domain;
 using MeshLedger.Domain.Documents;
 using MeshLedger.Tools.Cli;
 
@@ -52,32 +49,19 @@ internal static class JobSubmitCommand
             throw new CommandFailure(ExitCodes.Failed, "nothing was submitted.");
         }
 
-        var folder = call.Data.ReadRecord()?.Folder ?? call.Data.DefaultFolder;
-        var running = call.Data.IsHeld();
-        var ids = new UlidFactory(TimeProvider.System, RandomNumberGenerator.Fill);
-        var dropped = new List<WaitedJob>();
-        foreach (var (_, document) in documents)
-        {
-            dropped.Add(new WaitedJob(document.JobId, new DroppedFile(folder, Drop(folder, document, ids.New()))));
-        }
-
-        if (!running)
-        {
-            Messages.Say($"No node runs on {call.Data.Root}; its next start takes these jobs up: meshledger up");
-        }
-
+        var inbox = new JobInbox(call);
+        var dropped = documents.Select(source => inbox.Drop(source.Document)).ToList();
+        inbox.SayIfUnwatched();
         if (call.Get(Wait))
         {
-            return running
-                ? await JobWaiting.RunAsync(call, dropped, limit: null)
-                : throw new CommandFailure(ExitCodes.Failed, "there is nothing to wait for while no node runs.");
+            return await inbox.WaitAsync(dropped);
         }
 
         var rows = dropped.Zip(documents, (job, source) => new JsonObject
         {
             ["job_id"] = job.JobId.ToString(),
             ["file"] = source.File,
-            ["inbox_file"] = Path.Combine(folder, "inbox", job.File!.Name),
+            ["inbox_file"] = inbox.PathOf(job),
         }).ToList();
         if (call.Output.IsText)
         {
@@ -105,48 +89,5 @@ internal static class JobSubmitCommand
         }
 
         return bytes.ToArray();
-    }
-
-    private static string Drop(string folder, JobDocument document, Ulid id)
-    {
-        var inbox = Path.Combine(folder, "inbox");
-        Directory.CreateDirectory(inbox);
-        var name = $"{id}.json";
-        var temporary = Path.Combine(inbox, $".{name}.tmp");
-        using (var file = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write))
-        {
-            file.Write(document.Bytes.Span);
-            file.Flush(flushToDisk: true);
-        }
-
-        File.Move(temporary, Path.Combine(inbox, name));
-        return name;
-    }
-}
-
-/// <summary>A job file that was put into a folder's inbox, and where its answer will lie.</summary>
-internal sealed record DroppedFile(string Folder, string Name)
-{
-    /// <summary>True: it succeeded; false: it did not; null: no answer yet.</summary>
-    public bool? Answer =>
-        File.Exists(Path.Combine(Folder, "done", Name)) ? true
-        : File.Exists(Path.Combine(Folder, "failed", Name)) ? false
-        : null;
-
-    /// <summary>Why it failed, from the error file.</summary>
-    public string? Reason()
-    {
-        var path = Path.Combine(Folder, "failed", $"{Name}.error.json");
-        try
-        {
-            using var error = JsonDocument.Parse(File.ReadAllBytes(path));
-            string? Text(string name) =>
-                error.RootElement.TryGetProperty(name, out var value) ? value.ToString() : null;
-            return $"{Text("code")}: {Text("message")}";
-        }
-        catch (Exception exception) when (exception is IOException or JsonException or InvalidOperationException)
-        {
-            return null;
-        }
     }
 }

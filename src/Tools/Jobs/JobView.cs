@@ -16,6 +16,8 @@ internal static class JobView
     {
         var submission = state.Submission;
         var ended = state.Status.IsTerminal();
+        var run = state.ResultRun ?? state.Runs.FirstOrDefault();
+        var progress = run?.Progress;
         return new JsonObject
         {
             ["job_id"] = job.ToString(),
@@ -26,26 +28,41 @@ internal static class JobView
             ["submitter"] = state.Submitter.ToString(),
             ["transport"] = submission.Transport,
             ["document_sha256"] = submission.DocumentSha256.ToString(),
-            ["worker"] = state.Assignment?.Worker.ToString(),
-            ["worker_id"] = names.WorkerId(state.Assignment?.Worker),
+            ["priority"] = submission.Terms.Priority,
+            ["attempts_failed"] = state.Failures,
+            ["attempts_lost"] = state.Losses,
+            ["retry_at"] = state.Status == JobStatus.Retrying ? Time(state.RetryAt) : null,
+            ["cancel_reason"] = state.CancelReason,
+            ["worker"] = run?.Worker.ToString(),
+            ["worker_id"] = names.WorkerId(run?.Worker),
+            ["runs"] = new JsonArray([.. state.Runs.Select(one => new JsonObject
+            {
+                ["worker"] = one.Worker.ToString(),
+                ["worker_id"] = names.WorkerId(one.Worker),
+                ["price"] = one.Price,
+                ["started_at"] = Time(one.StartedAt),
+                ["receipt"] = one.ReceiptDigest?.ToString(),
+                ["result"] = ResultOf(state, one),
+            })]),
             ["money"] = new JsonObject
             {
                 ["max_price"] = submission.Terms.MaxPrice,
-                ["price"] = state.Assignment?.Price,
-                ["escrow"] = ended ? 0 : submission.Terms.MaxPrice,
-                ["paid"] = state.Completion?.Paid ?? 0,
-                ["refunded"] = state.Completion?.Refunded ?? state.Failure?.Refunded ?? 0,
+                ["price"] = run?.Price,
+                ["escrow"] = ended ? 0 : state.Escrow,
+                ["paid"] = state.Paid,
+                ["refunded"] = ended ? state.Escrow - state.Paid : 0,
             },
             ["waits"] = Names.List(waits),
-            ["progress"] = state.Progress is { } progress
+            ["progress"] = progress is not null
                 ? new JsonObject
                 {
                     ["phase"] = progress.Phase,
                     ["basis_points"] = progress.BasisPoints,
+                    ["eta_ms"] = progress.EtaMs,
                     ["message"] = progress.Message,
                 }
                 : null,
-            ["error"] = state.Failure is { Error: var error }
+            ["error"] = state.Error is { } error
                 ? new JsonObject
                 {
                     ["code"] = error.Code,
@@ -59,16 +76,19 @@ internal static class JobView
                 ["worker"] = bid.Worker.ToString(),
                 ["worker_id"] = names.WorkerId(bid.Worker),
                 ["price"] = bid.Price,
-                ["won"] = bid.Worker == state.Assignment?.Worker,
+                ["won"] = state.RunOf(bid.Worker) is not null,
+                ["reputation"] = bid.Reputation,
+                ["latency_ms"] = bid.LatencyMs,
+                ["score"] = bid.Terms?.Score,
                 ["unmet"] = Names.List(bid.Unmet),
             })]),
-            ["receipt"] = state.Receipt is { } receipt ? Receipt(state, receipt) : null,
+            ["receipt"] = run?.Receipt is { } receipt ? Receipt(run, receipt) : null,
             ["timings"] = new JsonObject
             {
                 ["submitted_at"] = Timestamps.Write(state.SubmittedAt),
                 ["assigned_at"] = Time(state.AssignedAt),
-                ["started_at"] = Time(state.Receipt?.StartedAt ?? state.StartedAt),
-                ["finished_at"] = Time(state.Receipt?.FinishedAt),
+                ["started_at"] = Time(run?.Receipt?.StartedAt ?? run?.StartedAt),
+                ["finished_at"] = Time(run?.Receipt?.FinishedAt),
                 ["settled_at"] = Time(state.EndedAt),
             },
         };
@@ -85,7 +105,9 @@ internal static class JobView
             ("error", Part(job, "error") is { Count: > 0 } error
                 ? $"{error.Text("code")}: {error.Text("message")} (phase {error.Text("phase")})" : null),
             ("waits for", string.Join("; ", ((JsonArray)job["waits"]!).Select(reason => reason!.ToString()))),
-            ("progress", progress.Count > 0 && receipt.Count == 0
+            ("", job["waits"] is JsonArray { Count: > 0 } ? $"more: meshledger job why {job.Text("job_id")}" : null),
+            ("cancelled", timings["settled_at"] is null ? null : job.Text("cancel_reason")),
+            ("progress", progress.Count > 0 && receipt.Count == 0 && timings["settled_at"] is null
                 ? $"{progress["basis_points"]!.GetValue<int>() / 100} % {progress.Text("phase")}: {progress.Text("message")}"
                 : null),
             ("operation", job.Text("operation")),
@@ -112,7 +134,8 @@ internal static class JobView
                 bids,
                 [
                     Column.Of("worker_id", heading: "WORKER"), new("KEY", row => Names.Short(row.Text("worker"))),
-                    Column.Of("price", right: true), Column.Of("won"), Column.Of("unmet", heading: "COULD NOT WIN FOR"),
+                    Column.Of("price", right: true), Column.Of("reputation", right: true),
+                    Column.Of("score", right: true), Column.Of("won"), Column.Of("unmet", heading: "COULD NOT WIN FOR"),
                 ],
                 "  ");
         }
@@ -158,9 +181,9 @@ internal static class JobView
         }
     }
 
-    private static JsonObject Receipt(JobState state, Receipt receipt) => new()
+    private static JsonObject Receipt(Run run, Receipt receipt) => new()
     {
-        ["digest"] = state.ReceiptDigest?.ToString(),
+        ["digest"] = run.ReceiptDigest?.ToString(),
         ["engine"] = $"{receipt.Engine.Name} {receipt.Engine.Version}",
         ["kernel_sha256"] = receipt.KernelSha256?.ToString(),
         ["program"] = receipt.Program?.ToString(),
@@ -178,6 +201,15 @@ internal static class JobView
             ["base64"] = output.Base64,
         })]),
     };
+
+    /// <summary>What became of a run, once the job has ended.</summary>
+    private static string? ResultOf(JobState state, Run run) => state.End switch
+    {
+        JobEvent.Completed completed => completed.Outcomes,
+        JobEvent.Failed failed => failed.Outcomes,
+        JobEvent.Cancelled cancelled => cancelled.Outcomes,
+        _ => null,
+    } is { } outcomes ? outcomes.FirstOrDefault(outcome => outcome.Worker == run.Worker)?.Result : null;
 
     private static JsonObject Part(JsonObject job, string name) => job[name] as JsonObject ?? [];
 

@@ -16,9 +16,12 @@ internal sealed record WaitedJob(JobId JobId, DroppedFile? File = null)
 
     public string? Reason { get; set; }
 
+    /// <summary>Of the run that is furthest.</summary>
+    public JobEvent.ProgressReported? Progress => Outcome is null ? State?.Furthest : null;
+
     public string Status => Outcome ?? State?.Status.Name() ?? "not taken yet";
 
-    public double Percent => Outcome is not null ? 100 : (State?.Progress?.BasisPoints ?? 0) / 100.0;
+    public double Percent => Outcome is not null ? 100 : (Progress?.BasisPoints ?? 0) / 100.0;
 }
 
 /// <summary>Waits for jobs: bars on a terminal, otherwise a line for each change, both on standard error; then the
@@ -65,7 +68,7 @@ internal static class JobWaiting
         var said = new Dictionary<WaitedJob, string>(ReferenceEqualityComparer.Instance);
         return job =>
         {
-            var progress = job is { Outcome: null, State.Progress: { } report }
+            var progress = job.Progress is { } report
                 ? $" {report.BasisPoints / 100} % {report.Phase}: {report.Message}"
                 : "";
             var line = $"{job.JobId}: {job.Status}{progress}";
@@ -84,12 +87,20 @@ internal static class JobWaiting
             (IEqualityComparer<WaitedJob>)ReferenceEqualityComparer.Instance);
         return job =>
         {
-            var phase = job is { Outcome: null, State.Progress: { } report } ? $" {report.Phase}" : "";
+            var phase = job.Progress is { } report ? $" {report.Phase}" : "";
             var bar = bars[job];
             bar.Description = Markup.Escape(SafeText.Line($"{job.JobId} {job.Status}{phase}"));
             bar.Value = job.Percent;
         };
     }
+
+    /// <summary>Why a job ended as it did; null for one that succeeded.</summary>
+    public static string? ReasonOf(JobState state) => state.End switch
+    {
+        JobEvent.Failed failed => $"{failed.Error.Code}: {failed.Error.Message}",
+        JobEvent.Cancelled => state.CancelReason,
+        _ => null,
+    };
 
     /// <summary>One wait; the jobs' states are written by it alone.</summary>
     private sealed class Watch(Call call, LedgerSession ledger, IReadOnlyList<WaitedJob> jobs, TimeSpan? limit)
@@ -166,13 +177,15 @@ internal static class JobWaiting
             // The answer counts for a file that this command dropped: it may be a refusal, or another job's result.
             if (job.File is { } file && file.Answer is { } success)
             {
-                job.Outcome = (success ? JobStatus.Completed : JobStatus.Failed).Name();
+                var status = success ? JobStatus.Completed
+                    : job.State?.Status == JobStatus.Cancelled ? JobStatus.Cancelled : JobStatus.Failed;
+                job.Outcome = status.Name();
                 job.Reason = success ? null : file.Reason();
             }
             else if (job.State is { } state && state.Status.IsTerminal() && (job.File is null || Overdue(state)))
             {
                 job.Outcome = state.Status.Name();
-                job.Reason = state.Failure is { Error: var error } ? $"{error.Code}: {error.Message}" : null;
+                job.Reason = ReasonOf(state);
             }
             else if (!known && job.File is null && waited >= UnknownLimit)
             {

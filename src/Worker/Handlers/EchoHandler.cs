@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using MeshLedger.Domain.Documents;
 
 namespace MeshLedger.Worker.Handlers;
 
@@ -14,6 +15,8 @@ public sealed class EchoHandler : IOperationHandler
 
     internal static string Version { get; } = typeof(EchoHandler).Assembly.GetName().Version!.ToString(3);
 
+    public HandlerNeeds Needs(JobDocument document) => HandlerNeeds.None;
+
     public Task<OperationResult> RunAsync(OperationContext context, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(context);
@@ -21,6 +24,7 @@ public sealed class EchoHandler : IOperationHandler
         context.Progress(new OperationProgress("starting", 0, "Echo starts"));
         var data = JsonMarshal.GetRawUtf8Value(context.Document.PayloadData);
         context.Progress(new OperationProgress("processing", 5_000, "Echoing the payload"));
+        cancellationToken.ThrowIfCancellationRequested();
         byte[] result = [.. "{\"echo\": "u8, .. data, .. ", \"message\": \"Echo handler executed successfully\"}"u8];
         context.Progress(new OperationProgress("completing", 10_000, "Echo is done"));
         return Task.FromResult(new OperationResult

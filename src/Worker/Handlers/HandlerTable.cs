@@ -30,6 +30,7 @@ public sealed class HandlerTable
         List<IOperationHandler> handlers =
         [
             new EchoHandler(),
+            new SleepHandler(time),
             new InspectHandler(options.ImageDirectories, options.UnprivilegedUser, time),
         ];
         if (options.Machines is { } machines)

@@ -10,17 +10,47 @@ public interface IOperationHandler
     IReadOnlyList<string> Operations { get; }
 
     /// <summary>
+    /// What running this document takes of this machine, so that the worker can set it aside. Never throws: a payload
+    /// that cannot be read counts with the operation's defaults, and its run will tell the fault.
+    /// </summary>
+    HandlerNeeds Needs(JobDocument document) => HandlerNeeds.None;
+
+    /// <summary>
     /// Runs the job to its end. A guest's or an input's failure is a result that did not succeed, never an exception.
     /// Cancellation (time limit, worker stopping) ends everything that the handler started, and then throws
     /// <see cref="OperationCanceledException"/>.
     /// </summary>
     Task<OperationResult> RunAsync(OperationContext context, CancellationToken cancellationToken);
+
+    /// <summary>False if <see cref="Needs"/> is nothing for every document, so that nobody has to read one for it.</summary>
+    bool HasNeeds => false;
+}
+
+/// <summary>Resources that a run takes.</summary>
+public sealed record HandlerNeeds(long CpuCores, long MemoryMb, long StorageMb)
+{
+    public static HandlerNeeds None { get; } = new(0, 0, 0);
+
+    /// <summary>The greater of each.</summary>
+    public HandlerNeeds Most(HandlerNeeds other) => new(
+        Math.Max(CpuCores, other.CpuCores), Math.Max(MemoryMb, other.MemoryMb), Math.Max(StorageMb, other.StorageMb));
+
+    public HandlerNeeds Plus(HandlerNeeds other) =>
+        new(CpuCores + other.CpuCores, MemoryMb + other.MemoryMb, StorageMb + other.StorageMb);
+
+    public HandlerNeeds Minus(HandlerNeeds other) =>
+        new(CpuCores - other.CpuCores, MemoryMb - other.MemoryMb, StorageMb - other.StorageMb);
 }
 
 /// <summary>What a handler is given.</summary>
 /// <param name="Document">The job's document.</param>
 /// <param name="Progress">Tells the ledger how far the attempt is; cheap, may be called often.</param>
-public sealed record OperationContext(JobDocument Document, Action<OperationProgress> Progress);
+public sealed record OperationContext(JobDocument Document, Action<OperationProgress> Progress)
+{
+    /// <summary>Takes the next bytes of an output, <c>stdout</c> or <c>stderr</c>, while the operation runs. All that
+    /// was given of one is what the result keeps of it. May be called from any thread, one call at a time.</summary>
+    public Action<string, ReadOnlyMemory<byte>> Output { get; init; } = static (_, _) => { };
+}
 
 /// <param name="Phase">A lower-case word, such as <c>boot</c>.</param>
 /// <param name="BasisPoints">0 to 10000, never falling.</param>

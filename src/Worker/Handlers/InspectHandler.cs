@@ -26,11 +26,19 @@ public sealed class InspectHandler(IReadOnlyList<string> imageDirectories, strin
         "include_storage", "include_databases",
     ];
 
+    // qemu-img and its tables; what it reads of the image it does not keep.
+    private static readonly HandlerNeeds Inspection = new(0, 256, 0);
+
     public IReadOnlyList<string> Operations { get; } = ["guestkit.inspect"];
+
+    public bool HasNeeds => true;
+
+    public HandlerNeeds Needs(JobDocument document) => Inspection;
 
     public async Task<OperationResult> RunAsync(OperationContext context, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(context);
+        cancellationToken.ThrowIfCancellationRequested();
         context.Progress(new OperationProgress("validation", 500, "Checking the payload"));
         var reader = new PayloadReader();
         if (Read(context.Document, reader) is not var (path, format, checksum))
@@ -55,6 +63,7 @@ public sealed class InspectHandler(IReadOnlyList<string> imageDirectories, strin
             }
         }
 
+        cancellationToken.ThrowIfCancellationRequested();
         context.Progress(new OperationProgress("inspection", 2_000, "Asking qemu-img"));
         const string unsupported = "Looking inside the image's file systems is not supported by this worker";
         if (!DiskImages.CanRead)

@@ -58,6 +58,23 @@ internal sealed class PayloadReader
         return null;
     }
 
+    /// <summary>A length of time in seconds, which may have fractions.</summary>
+    public TimeSpan? Seconds(JsonElement parent, string pointer, string name, long most)
+    {
+        if (Member(parent, pointer, name, JsonValueKind.Number, required: true) is not { } member)
+        {
+            return null;
+        }
+
+        if (member.TryGetDecimal(out var value) && value >= 0 && value <= most)
+        {
+            return TimeSpan.FromTicks((long)(value * TimeSpan.TicksPerSecond));
+        }
+
+        Fault(Pointer(pointer, name), $"a number from 0 to {most}", member.GetRawText());
+        return null;
+    }
+
     public IReadOnlyList<string> Texts(JsonElement parent, string pointer, string name, int most)
     {
         if (Member(parent, pointer, name, JsonValueKind.Array) is not { } list)

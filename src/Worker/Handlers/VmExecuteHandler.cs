@@ -1,4 +1,5 @@
 using MeshLedger.Blobs;
+using MeshLedger.Domain.Documents;
 using MeshLedger.Machines;
 
 namespace MeshLedger.Worker.Handlers;
@@ -14,6 +15,26 @@ public sealed class VmExecuteHandler(MicroVmHost machines, BlobDirectory blobs) 
     private const long MaxSeconds = 4_000_000;
 
     public IReadOnlyList<string> Operations { get; } = ["vm.execute"];
+
+    /// <summary>The guest's processors; its memory and QEMU's; on disk the program, its input, and every output at its
+    /// cap.</summary>
+    public bool HasNeeds => true;
+
+    public HandlerNeeds Needs(JobDocument document)
+    {
+        ArgumentNullException.ThrowIfNull(document);
+        if (VmExecutePayload.Read(document, new PayloadReader()) is not { } payload)
+        {
+            return Needs(1, MicroVmRequest.DefaultMemoryMb, 2 * MicroVmRequest.DefaultOutputBytes);
+        }
+
+        var outputs = payload.OutputBytes * (2 + payload.Files.Count);
+        var program = payload.Size ?? VmExecutePayload.MaxProgramBytes;
+        return Needs(payload.Vcpus, payload.MemoryMb, program + payload.Stdin.Length + outputs);
+    }
+
+    private static HandlerNeeds Needs(long cores, long memoryMb, long bytes) =>
+        new(cores, memoryMb + MicroVmRequest.EmulatorMb, (bytes >> 20) + 1);
 
     public async Task<OperationResult> RunAsync(OperationContext context, CancellationToken cancellationToken)
     {
@@ -46,6 +67,7 @@ public sealed class VmExecuteHandler(MicroVmHost machines, BlobDirectory blobs) 
             MemoryMb = payload.MemoryMb,
             OutputBytes = payload.OutputBytes,
             TimeLimit = TimeSpan.FromSeconds(Math.Clamp(timeout, 1, MaxSeconds)),
+            Output = (stream, bytes) => context.Output(stream == MicroVmStream.Stdout ? "stdout" : "stderr", bytes),
             Booted = () => context.Progress(new OperationProgress("execution", 3_000, "The program runs")),
         }, cancellationToken);
         context.Progress(new OperationProgress("complete", 10_000, run.Reason));

@@ -87,6 +87,7 @@ public sealed class JobDocumentBuilderTests
             TimeoutSeconds = random.Next(1, 604_801),
             Deadline = random.Next(2) == 0 ? null : Now.AddTicks(random.NextInt64(1L << 50)),
             Priority = random.Next(1, 11),
+            RetryOn = List(random),
             Cancellable = random.Next(2) == 0,
         };
         execution = execution with { Attempt = random.Next(1, execution.MaxAttempts + 1) };
@@ -113,6 +114,8 @@ public sealed class JobDocumentBuilderTests
             TrustScope = Maybe(random, () => Text(random, 1)),
             Federations = List(random),
             BidWindowMs = random.Next(2) == 0 ? null : random.Next(600_001),
+            Replicas = random.Next(1, 16),
+            AdaptiveReplication = random.Next(2) == 0,
         };
         var observability = new JobObservability { TraceId = Maybe(random, () => Text(random, 0)) };
         var audit = new JobAudit
@@ -148,7 +151,7 @@ public sealed class JobDocumentBuilderTests
         Assert.Equal(data, read.PayloadData.GetString());
         Assert.Equal(name, read.Metadata.Name);
         Assert.Equal(labels, read.Metadata.Labels);
-        Assert.Equal(execution, read.Execution);
+        Assert.Equivalent(execution, read.Execution, strict: true);
         Assert.Equivalent(constraints, read.Constraints, strict: true);
         Assert.Equivalent(routing, read.Routing, strict: true);
         Assert.Equivalent(market, read.Market, strict: true);

@@ -30,6 +30,7 @@ public sealed class JobDocumentReaderTests
         Assert.Equal("platform", Assert.Single(job.Metadata.Labels).Value);
         Assert.Equal("INC-12345", job.Metadata.Annotations["ticket"]);
 
+        Assert.Equal(["TIMEOUT"], job.Execution.RetryOn);
         Assert.Equal(
             new JobExecution
             {
@@ -41,7 +42,7 @@ public sealed class JobDocumentReaderTests
                 Priority = 7,
                 Cancellable = false,
             },
-            job.Execution);
+            job.Execution with { RetryOn = [] });
 
         Assert.Equal(["guestkit.inspect", "disk.qcow2"], job.Constraints.RequiredCapabilities);
         Assert.Equal(["lvm"], job.Constraints.RequiredFeatures);
@@ -54,8 +55,9 @@ public sealed class JobDocumentReaderTests
         Assert.Equal("/mnt/vms", job.Routing.Affinity["disk_locality"]);
         Assert.Equal(["r1", "r2"], job.Routing.AntiAffinity["rack"]);
 
-        Assert.Equal((500, 10, "acme", 250), (
-            job.Market.MaxPrice, job.Market.MinReputation, job.Market.TrustScope, job.Market.BidWindowMs));
+        Assert.Equal((500, 10, "acme", 250, 3, true), (
+            job.Market.MaxPrice, job.Market.MinReputation, job.Market.TrustScope, job.Market.BidWindowMs,
+            job.Market.Replicas, job.Market.AdaptiveReplication));
         Assert.Equal(new JobResources { CpuCores = 2, MemoryMb = 2048, StorageMb = 10000 }, job.Market.Resources);
         Assert.Equal(["north", "south"], job.Market.Federations);
 
@@ -78,7 +80,7 @@ public sealed class JobDocumentReaderTests
     {
         var job = Valid(Minimal);
 
-        Assert.Equal(new JobExecution(), job.Execution);
+        Assert.Equivalent(new JobExecution(), job.Execution, strict: true);
         Assert.Equal((1, 1, 3600, 5, true), (
             job.Execution.Attempt, job.Execution.MaxAttempts, job.Execution.TimeoutSeconds, job.Execution.Priority,
             job.Execution.Cancellable));
@@ -95,10 +97,10 @@ public sealed class JobDocumentReaderTests
         var job = Valid(Minimal[..^1] + """
             ,"$schema":null,"metadata":null,"constraints":{"required_features":null,"require_privileged":null},
             "routing":{"anti_affinity":null},"market":{"resources":null,"max_price":null},"observability":null,
-            "audit":{"authorization":null},"execution":{"idempotency_key":null,"deadline":null}}
+            "audit":{"authorization":null},"execution":{"idempotency_key":null,"deadline":null,"retry_on":null}}
             """);
 
-        Assert.Equal(new JobExecution(), job.Execution);
+        Assert.Equivalent(new JobExecution(), job.Execution, strict: true);
         Assert.Empty(job.Constraints.RequiredFeatures);
     }
 

@@ -22,7 +22,8 @@ internal static class JobDocumentSamples
           "metadata": {"name": "scan", "namespace": "production", "labels": {"team": "platform"}, "annotations": {"ticket": "INC-12345"}},
           "execution": {
             "idempotency_key": "weekly-scan-2026-w04", "attempt": 2, "max_attempts": 3, "timeout_seconds": 7200,
-            "deadline": "2026-01-30T14:00:00Z", "priority": 7, "cancellable": false
+            "deadline": "2026-01-30T14:00:00Z", "priority": 7, "retry_on": ["TIMEOUT"],
+            "cancellable": false
           },
           "constraints": {
             "required_capabilities": ["guestkit.inspect", "disk.qcow2"], "required_features": ["lvm"],
@@ -36,7 +37,8 @@ internal static class JobDocumentSamples
           "payload": {"type": "guestkit.inspect.v1", "data": {"image": {"path": "/vms/web.qcow2", "format": "qcow2"}}},
           "market": {
             "max_price": 500, "resources": {"cpu_cores": 2, "memory_mb": 2048, "storage_mb": 10000},
-            "min_reputation": 10, "trust_scope": "acme", "federations": ["north", "south"], "bid_window_ms": 250
+            "min_reputation": 10, "trust_scope": "acme", "federations": ["north", "south"],
+            "bid_window_ms": 250, "replicas": 3, "adaptive_replication": true
           },
           "observability": {"trace_id": "t-1", "span_id": "s-2", "parent_span_id": "s-1", "correlation_id": "c-1"},
           "audit": {"submitted_by": "api", "submitted_from": "10.0.1.50", "authorization": {"method": "bearer_token", "subject": "scanner"}}

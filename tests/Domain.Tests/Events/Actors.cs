@@ -22,10 +22,15 @@ internal static class Actors
 
     public static SigningKey Stranger { get; } = Key(6);
 
+    public static SigningKey Third { get; } = Key(7);
+
+    /// <summary>Speaks for a federation.</summary>
+    public static SigningKey North { get; } = Key(8);
+
     public static DateTimeOffset Time { get; } = new(2026, 11, 21, 1, 2, 3, 456, 789, TimeSpan.Zero);
 
     public static WorkerEvent.Registered Facts(string workerId) => new(
-        workerId, "1.2.0", ["guestkit.inspect", "system.echo"], ["kvm"], [], ["pool-a"],
+        workerId, null, "1.2.0", ["guestkit.inspect", "system.echo"], ["kvm"], [], ["pool-a"],
         [new Label("zone", "north")], new WorkerResources(4, 8192, 100_000, 500), false, 2);
 
     public static SigningKey Key(byte seed)
@@ -45,19 +50,24 @@ internal static class Actors
         return EventCodec.State(body, by.Did, cause, stream, id, time);
     }
 
-    /// <summary>A ledger that <see cref="Node"/> founded, where both workers are registered.</summary>
+    /// <summary>A ledger that <see cref="Node"/> founded, where the three workers are registered.</summary>
     public static Registry Founded()
     {
         var registry = new Registry();
-        Apply(registry, State(Node, new NodeEvent.Founded("home"), null, StreamId.Ledger, 1));
-        Apply(registry, Registration(Worker));
-        Apply(registry, Registration(Rival));
+        Apply(registry, State(Node, new NodeEvent.Founded("home"), null, StreamId.Ledger, 1), 1);
+        Apply(registry, Registration(Worker), 2);
+        Apply(registry, Registration(Rival), 3);
+        Apply(registry, Registration(Third), 4);
         return registry;
     }
 
-    public static Statement Registration(SigningKey worker) => State(
-        worker, Facts(worker == Worker ? "worker-1" : "worker-2"), null, StreamId.OfWorker(worker.Did),
-        worker == Worker ? 2 : 3);
+    /// <summary>What each worker says of itself: <c>worker-1</c>, <c>worker-2</c>, <c>worker-3</c>.</summary>
+    public static Statement Registration(SigningKey worker)
+    {
+        var number = worker == Worker ? 1 : worker == Rival ? 2 : 3;
+        return State(worker, Facts($"worker-{number}"), null, StreamId.OfWorker(worker.Did), number + 1);
+    }
 
-    private static void Apply(Registry registry, Statement statement) => registry.Apply(statement, statement.Body);
+    private static void Apply(Registry registry, Statement statement, long position) =>
+        registry.Apply(statement, statement.Body, 1, position);
 }

@@ -54,16 +54,16 @@ public sealed class EventCodecTests
     [InlineData("[]")]
     [InlineData("{}")]
     [InlineData("1")]
-    [InlineData("{\"grant\":null}")]
-    [InlineData("{\"grant\":\"1\"}")]
-    [InlineData("{\"grant\":1.5}")]
-    [InlineData("{\"grant\":true}")]
-    [InlineData("{\"grant\":1,\"grant\":1}")]
-    [InlineData("{\"grant\":1,\"more\":1}")]
-    [InlineData("{\"Grant\":1}")]
-    [InlineData("{\"grant\":1}{}")]
-    [InlineData("{\"grant\":1,}")]
-    [InlineData("{\"grant\":1/**/}")]
+    [InlineData("{\"regeneration_per_minute\":0,\"regeneration_cap\":0,\"grant\":null}")]
+    [InlineData("{\"regeneration_per_minute\":0,\"regeneration_cap\":0,\"grant\":\"1\"}")]
+    [InlineData("{\"regeneration_per_minute\":0,\"regeneration_cap\":0,\"grant\":1.5}")]
+    [InlineData("{\"regeneration_per_minute\":0,\"regeneration_cap\":0,\"grant\":true}")]
+    [InlineData("{\"regeneration_per_minute\":0,\"regeneration_cap\":0,\"grant\":1,\"grant\":1}")]
+    [InlineData("{\"regeneration_per_minute\":0,\"regeneration_cap\":0,\"grant\":1,\"more\":1}")]
+    [InlineData("{\"regeneration_per_minute\":0,\"regeneration_cap\":0,\"Grant\":1}")]
+    [InlineData("{\"regeneration_per_minute\":0,\"regeneration_cap\":0,\"grant\":1}{}")]
+    [InlineData("{\"regeneration_per_minute\":0,\"regeneration_cap\":0,\"grant\":1,}")]
+    [InlineData("{\"regeneration_per_minute\":0,\"regeneration_cap\":0,\"grant\":1/**/}")]
     public void What_is_not_of_the_shape_is_refused(string data) => Refused("account_opened", data);
 
     [Fact]
@@ -86,13 +86,14 @@ public sealed class EventCodecTests
         Refused("node_admitted", $"{{\"node\":\"{did[..^1]}é\"}}");
         Refused("idempotency_key_claimed", "{\"job_id\":\"short\"}");
         Refused("idempotency_key_claimed", "{\"job_id\":\"with/slash\"}");
+        EventCodec.Read("bidding_opened", Opening("2026-11-21T01:02:03.123456Z"));
         foreach (var time in new[]
         {
             "2026-11-21T01:02:03Z", "2026-11-21T01:02:03.1234567Z", "2026-11-21T01:02:03.123456+00:00", "2026-11-21T01:02:03.123456",
             "2026-11-21 01:02:03.123456Z", " 2026-11-21T01:02:03.123456Z", "2026-02-30T01:02:03.123456Z", "",
         })
         {
-            Refused("bidding_opened", $"{{\"attempt\":1,\"closes_at\":\"{time}\"}}");
+            Assert.Throws<FormatException>(() => EventCodec.Read("bidding_opened", Opening(time)));
         }
     }
 
@@ -104,11 +105,14 @@ public sealed class EventCodecTests
             Assert.Throws<FormatException>(() => State(new NodeEvent.Joined(name)));
         }
 
-        Assert.Throws<FormatException>(() => State(new AccountEvent.Opened(CanonicalJson.MaxInteger + 1)));
+        Assert.Throws<FormatException>(() => State(new AccountEvent.Opened(CanonicalJson.MaxInteger + 1, 0, 0)));
         Assert.Throws<FormatException>(() => State(Actors.Facts("w") with { Operations = ["\ud800"] }));
         Assert.Equal(
             new NodeEvent.Joined("a\ud83d\ude00b"), EventCodec.Read(State(new NodeEvent.Joined("a\ud83d\ude00b"))));
     }
+
+    private static byte[] Opening(string time) => Encoding.UTF8.GetBytes(
+        $"{{\"attempt\":1,\"closes_at\":\"{time}\",\"escrow\":1,\"submitter_reputation\":0}}");
 
     private static Statement State(LedgerEvent body) => Actors.State(Actors.Node, body, null, StreamId.Ledger, 1);
 

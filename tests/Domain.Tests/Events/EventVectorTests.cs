@@ -69,17 +69,22 @@ public sealed class EventVectorTests
                 case AccountEvent:
                     var account = accounts.GetValueOrDefault(statement.Stream) ?? AccountState.None;
                     Assert.Null(Account.Check(account, fact, registry));
-                    accounts[statement.Stream] = Account.Evolve(account, statement.Body);
+                    accounts[statement.Stream] = Account.Evolve(account, statement.Body, statement.Time);
                     break;
                 default:
                     Assert.Null(registry.Check(statement, statement.Body, version));
-                    registry.Apply(statement, statement.Body);
+                    registry.Apply(statement, statement.Body, version, seen.Count);
                     break;
             }
         }
 
-        Assert.Equal([JobStatus.Completed, JobStatus.Failed], jobs.Values.Select(job => job.Status).Order());
-        Assert.Equal([40, 960], accounts.Values.Select(account => account.Balance).Order());
+        Assert.Equal(
+            [JobStatus.Completed, JobStatus.Completed, JobStatus.Failed, JobStatus.Cancelled],
+            jobs.Values.Select(job => job.Status).Order());
+        Assert.Equal(
+            accounts.Values.Sum(account => account.Granted + account.Regenerated),
+            accounts.Values.Sum(account => account.Balance));
+        Assert.Equal([20, 60, 460, 1_000], accounts.Values.Select(account => account.Balance).Order());
         Assert.All(accounts.Values, account => Assert.Equal(0, account.Held));
         Assert.All(jobs, job => Assert.Null(JobSubmission.Check(job.Value.Submission, job.Value.Submitter, job.Key)));
     }
@@ -94,7 +99,11 @@ public sealed class EventVectorTests
     private static string Write()
     {
         var keys = new JsonArray();
-        foreach (var (name, seed) in new[] { ("node", 1), ("submitter", 2), ("worker", 3), ("rival", 4), ("second_node", 5) })
+        foreach (var (name, seed) in new[]
+        {
+            ("node", 1), ("submitter", 2), ("worker", 3), ("rival", 4), ("second_node", 5),
+            ("stranger", 6), ("third", 7), ("north", 8),
+        })
         {
             keys.Add(new JsonObject
             {

@@ -144,7 +144,7 @@ public sealed class SignedEventTests
     }
 
     private static SignedEvent[] Batch(int size) => SignedEvent.Sign(Actors.Node, [.. Enumerable.Range(0, size).Select(i =>
-        Actors.State(Actors.Node, new AccountEvent.Opened(i), Digest.OfBytes([(byte)i]), StreamId.Parse("a"), i))]);
+        Actors.State(Actors.Node, new AccountEvent.Opened(i, 0, 0), Digest.OfBytes([(byte)i]), StreamId.Parse("a"), i))]);
 
     private static SignedEvent With(SignedEvent signed, BatchProof? proof) => new(signed.Statement, signed.Signature, proof);
 

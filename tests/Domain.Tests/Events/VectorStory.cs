@@ -1,17 +1,21 @@
 using System.Text;
 using MeshLedger.Crypto;
 using MeshLedger.Domain.Accounts;
+using MeshLedger.Domain.Aid;
 using MeshLedger.Domain.Documents;
 using MeshLedger.Domain.Events;
+using MeshLedger.Domain.Federations;
 using MeshLedger.Domain.Jobs;
 using MeshLedger.Domain.Nodes;
 using MeshLedger.Domain.Tests.Documents;
+using MeshLedger.Domain.Workers;
 
 namespace MeshLedger.Domain.Tests.Events;
 
 /// <summary>
-/// The ledger that schemas/vectors/events.json holds: founded, joined by a second node, with one job that completes and
-/// one that fails, every kind of event at least once, some signed alone and some in batches, with awkward strings.
+/// The ledger that schemas/vectors/events.json holds: founded, joined by a second node, with a job that completes, one
+/// that fails, one that is tried again and then cancelled, and one that three workers run; every kind of event at least
+/// once, some signed alone and some in batches, with awkward strings.
 /// </summary>
 internal sealed class VectorStory
 {
@@ -20,9 +24,11 @@ internal sealed class VectorStory
     private const string EchoDocument =
         """
         {"version":"1.0","job_id":"echo-vector-001","created_at":"2026-11-21T01:00:00Z","kind":"VMOperation",
-         "operation":"system.echo","execution":{"idempotency_key":"nightly","timeout_seconds":60,
-         "deadline":"2026-11-21T02:00:00Z"},"routing":{"affinity":{"zone":"north"}},
-         "market":{"max_price":100,"bid_window_ms":250,"resources":{"cpu_cores":1}},
+         "operation":"system.echo","metadata":{"namespace":"tests"},
+         "execution":{"idempotency_key":"nightly","timeout_seconds":60,"deadline":"2026-11-21T02:00:00Z"},
+         "routing":{"affinity":{"zone":"north"}},
+         "market":{"max_price":100,"bid_window_ms":250,"resources":{"cpu_cores":1},"federations":["north"],
+         "trust_scope":"medical"},
          "observability":{"correlation_id":"c-1"},
          "payload":{"type":"system.echo.v1","data":{"message":"hello"}}}
         """;
@@ -31,8 +37,23 @@ internal sealed class VectorStory
     private const string AwkwardDocument =
         """{"version":"1.0","job_id":"echo-vector-002","created_at":"2026-11-21T01:00:00Z","kind":"VMOperation","operation":"system.echo","payload":{"type":"system.echo.v1","data":{"ﬀ":"\u00e9\/\"\\","😀":"\u0001\t","b":1.50,"a":-0}}}""";
 
-    private readonly List<SignedEvent> _events = [];
+    private const string RetriedDocument =
+        """{"version":"1.0","job_id":"echo-vector-003","created_at":"2026-11-21T01:00:00Z","kind":"VMOperation","operation":"system.echo","execution":{"max_attempts":3,"retry_on":["EXIT_STATUS"]},"payload":{"type":"system.echo.v1","data":null}}""";
+
+    private const string Template =
+        """{"version":"1.0","kind":"VMOperation","operation":"system.echo","market":{"max_price":30,"replicas":3},"payload":{"type":"system.echo.v1","data":{"dose":1}}}""";
+
+    private static readonly FreeResources Free = new(2, 4_096, 50_000, 1);
+    private static readonly JobError Trouble = new("EXIT_STATUS", "the program ended with status 3", "run", true);
+    private static readonly SigningKey[] Workers = [Actors.Worker, Actors.Rival, Actors.Third];
+    private static readonly StreamId Account = StreamId.OfAccount(Actors.Submitter.Did);
+
+    private readonly List<(SignedEvent Event, long Version)> _told = [];
     private readonly Dictionary<StreamId, long> _versions = [];
+    private readonly Dictionary<StreamId, JobState> _jobs = [];
+    private readonly Dictionary<StreamId, AccountState> _accounts = [];
+    private readonly Dictionary<Did, Digest> _registrations = [];
+    private readonly Registry _registry = new();
     private int _number;
 
     private VectorStory()
@@ -42,84 +63,13 @@ internal sealed class VectorStory
     public static IReadOnlyList<(SignedEvent Event, long Version)> Tell()
     {
         var story = new VectorStory();
-        var (firstBid, secondBid) = story.Begin();
-        story.CompleteJob(firstBid, secondBid);
+        story.Begin();
+        story.CompleteJob();
         story.FailJob();
-        return [.. story._events.Select(signed =>
-        {
-            var version = story._versions.GetValueOrDefault(signed.Statement.Stream) + 1;
-            story._versions[signed.Statement.Stream] = version;
-            return (signed, version);
-        })];
-    }
-
-    private (Digest Worker, Digest Rival) Begin()
-    {
-        var second = Actors.SecondNode.Did;
-        Say(Actors.Node, new NodeEvent.Founded(AwkwardName), null, StreamId.Ledger);
-        var joined = Say(Actors.SecondNode, new NodeEvent.Joined("cellar"), null, StreamId.OfNode(second));
-        Say(Actors.Node, new NodeEvent.Admitted(second), joined, StreamId.OfNode(second));
-        return (
-            Say(Actors.Worker, Actors.Facts("worker-1"), null, StreamId.OfWorker(Actors.Worker.Did)),
-            Say(Actors.Rival, Actors.Facts("worker-2"), null, StreamId.OfWorker(Actors.Rival.Did)));
-    }
-
-    private void CompleteJob(Digest worker, Digest rival)
-    {
-        var (job, stream, body) = Read(EchoDocument);
-        var account = StreamId.OfAccount(Actors.Submitter.Did);
-        Say(Actors.Node, new AccountEvent.Opened(1_000), null, account);
-        var submitted = Say(Actors.Submitter, body, null, stream);
-        var opening = new JobEvent.BiddingOpened(1, Actors.Time.AddMilliseconds(250));
-        var opened = Batch(
-            Actors.Node,
-            (new AccountEvent.Held(job, 100), submitted, account),
-            (new NodeEvent.IdempotencyKeyClaimed(job), submitted, StreamId.OfKey(body.Terms.IdempotencyKey!.Value)),
-            (opening, submitted, stream))[2];
-        var free = new FreeResources(2, 4096, 50_000);
-        var first = Say(Actors.Rival, new JobEvent.BidPlaced(1, 60, rival, free), submitted, stream);
-        var best = Say(Actors.Worker, new JobEvent.BidPlaced(1, 40, worker, free), submitted, stream);
-        Say(Actors.Node, new JobEvent.BiddingClosed(1, 2, "all_answered"), opened, stream);
-        var assignment = new JobEvent.Assigned(1, Actors.Worker.Did, 40, Market.Cheapest, [
-            new ConsideredBid(first, Actors.Rival.Did, 60, []), new ConsideredBid(best, Actors.Worker.Did, 40, [])]);
-        var assigned = Say(Actors.Node, assignment, best, stream);
-
-        var started = Make(Actors.Worker, new JobEvent.ExecutionStarted(1), assigned, stream);
-        var halfway = new JobEvent.ProgressReported(1, 1, "run", 5_000, AwkwardName);
-        var receipt = Make(Actors.Worker, new JobEvent.ReceiptIssued(1, Receipt(null)), assigned, stream);
-        Sign(
-            Actors.Worker,
-            started,
-            Make(Actors.Worker, halfway, started.Digest, stream),
-            Make(Actors.Worker, new JobEvent.ProgressReported(1, 2, "run", 10_000, ""), started.Digest, stream),
-            receipt);
-
-        var completed = Make(Actors.Node, new JobEvent.Completed(1, Actors.Worker.Did, 40, 60), receipt.Digest, stream);
-        var earner = StreamId.OfAccount(Actors.Worker.Did);
-        Sign(
-            Actors.Node,
-            completed,
-            Make(Actors.Node, new AccountEvent.Paid(job, 40, Actors.Worker.Did), completed.Digest, account),
-            Make(Actors.Node, new AccountEvent.Refunded(job, 60), completed.Digest, account),
-            Make(Actors.Node, new AccountEvent.Opened(0), completed.Digest, earner),
-            Make(Actors.Node, new AccountEvent.Received(job, 40, Actors.Submitter.Did), completed.Digest, earner));
-    }
-
-    private void FailJob()
-    {
-        var (job, stream, body) = Read(AwkwardDocument);
-        var account = StreamId.OfAccount(Actors.Submitter.Did);
-        var submitted = Say(Actors.Submitter, body, null, stream);
-        var opening = new JobEvent.BiddingOpened(1, Actors.Time.AddMilliseconds(1_000));
-        var opened = Batch(
-            Actors.SecondNode, (new AccountEvent.Held(job, body.Terms.MaxPrice), submitted, account), (opening, submitted, stream))[1];
-        var error = new JobError("DEADLINE_EXCEEDED", "no worker took the job in time", "bidding", false);
-        var failed = Make(
-            Actors.SecondNode, new JobEvent.Failed(1, null, error, body.Terms.MaxPrice), opened, stream);
-        Sign(
-            Actors.SecondNode,
-            failed,
-            Make(Actors.SecondNode, new AccountEvent.Refunded(job, body.Terms.MaxPrice), failed.Digest, account));
+        story.RetryAndCancelJob();
+        story.Aid();
+        story.End();
+        return story._told;
     }
 
     public static Receipt Receipt(JobError? error) => new()
@@ -146,17 +96,242 @@ internal sealed class VectorStory
         return new ReceiptOutput(name, bytes.Length, Blake3.Hash(bytes), Digest.OfBytes(bytes), false, text, null);
     }
 
-    private static (JobId Job, StreamId Stream, JobEvent.Submitted Body) Read(string json)
+    private void Begin()
+    {
+        var second = Actors.SecondNode.Did;
+        Say(Actors.Node, new NodeEvent.Founded(AwkwardName), null, StreamId.Ledger);
+        var joined = Say(Actors.SecondNode, new NodeEvent.Joined("cellar"), null, StreamId.OfNode(second));
+        Say(Actors.Node, new NodeEvent.Admitted(second), joined, StreamId.OfNode(second));
+        foreach (var (worker, name) in Workers.Zip(["worker-1", "worker-2", "worker-3"]))
+        {
+            Did? owner = worker == Actors.Third ? Actors.Stranger.Did : null;
+            _registrations[worker.Did] = Say(
+                worker, Actors.Facts(name) with { Owner = owner }, null, StreamId.OfWorker(worker.Did));
+        }
+
+        var third = Actors.Third.Did;
+        Say(Actors.Stranger, new WorkerEvent.Vouched(third), _registrations[third], StreamId.OfWorker(third));
+        var north = StreamId.OfFederation("north");
+        var founded = Say(Actors.North, new FederationEvent.Founded("north"), null, north);
+        Batch(
+            Actors.North,
+            (new FederationEvent.MembershipGranted(Actors.Worker.Did, ["medical"]), founded, north),
+            (new FederationEvent.MembershipGranted(Actors.Rival.Did, ["medical"]), founded, north),
+            (new FederationEvent.MembershipRevoked(Actors.Rival.Did, "left"), founded, north));
+    }
+
+    private void CompleteJob()
+    {
+        Say(Actors.Node, new AccountEvent.Opened(1_000, 100, 1_000), null, Account);
+        var (job, stream, body) = Submit(EchoDocument, Actors.Submitter);
+        var submitted = _jobs[stream].SubmissionDigest;
+        var (opening, cause) = Decide(stream, new JobCommand.OpenBidding(25))[0];
+        Batch(
+            Actors.Node,
+            (new AccountEvent.Held(job, 80), submitted, Account),
+            (new NodeEvent.IdempotencyKeyClaimed(job), submitted, StreamId.OfKey(body.Terms.IdempotencyKey!.Value)),
+            (opening, cause, stream));
+        Bid(Actors.Rival, 20, stream);
+        Bid(Actors.Worker, 60, stream);
+        Bid(Actors.Worker, 50, stream);
+        Close(stream, (_, reputation) => reputation);
+
+        var assigned = _jobs[stream].AssignmentDigest;
+        var started = Make(Actors.Worker, new JobEvent.ExecutionStarted(1), assigned, stream);
+        Sign(
+            Actors.Worker,
+            started,
+            Make(Actors.Worker, new JobEvent.ProgressReported(1, 1, "run", 5_000, 1_000, AwkwardName), started.Digest, stream),
+            Make(Actors.Worker, new JobEvent.LeaseRenewed(1), assigned, stream),
+            Make(Actors.Worker, Piece(1, 0, "begin\n"), started.Digest, stream),
+            Make(
+                Actors.Worker,
+                new JobEvent.CheckpointRecorded(1, 1, Blake3.Hash("state"u8), 5, new EngineName("qemu-microvm", "7.2.22")),
+                started.Digest,
+                stream),
+            Make(Actors.Worker, Piece(2, 6, "end\n"), started.Digest, stream),
+            Make(Actors.Worker, new JobEvent.ProgressReported(1, 2, "run", 10_000, null, ""), started.Digest, stream),
+            Make(Actors.Worker, new JobEvent.ReceiptIssued(1, Receipt(null)), assigned, stream));
+        Settle(Actors.Node, stream, new Dictionary<Did, string>());
+    }
+
+    private void FailJob()
+    {
+        var (job, stream, body) = Submit(AwkwardDocument, Actors.Submitter);
+        var (opening, cause) = Decide(stream, new JobCommand.OpenBidding(0))[0];
+        Batch(
+            Actors.SecondNode,
+            (new AccountEvent.Held(job, body.Terms.MaxPrice), _jobs[stream].SubmissionDigest, Account),
+            (opening, cause, stream));
+        End(
+            Actors.SecondNode,
+            stream,
+            new JobCommand.Abandon(new JobError("DEADLINE_EXCEEDED", "no worker took the job in time", "bidding", false)));
+    }
+
+    private void RetryAndCancelJob()
+    {
+        var (job, stream, body) = Submit(RetriedDocument, Actors.Submitter);
+        var (opening, cause) = Decide(stream, new JobCommand.OpenBidding(0))[0];
+        Batch(
+            Actors.Node,
+            (new AccountEvent.Held(job, body.Terms.MaxPrice), _jobs[stream].SubmissionDigest, Account),
+            (opening, cause, stream));
+        Bid(Actors.Rival, 20, stream);
+        Close(stream, (_, _) => 0);
+        Run(Actors.Rival, stream, Receipt(Trouble));
+        Settle(Actors.Node, stream, new Dictionary<Did, string>());
+        Say(Actors.Node, Decide(stream, new JobCommand.OpenBidding(0))[0], stream);
+        Bid(Actors.Worker, 30, stream);
+        Bid(Actors.Rival, 20, stream);
+        Close(stream, (_, _) => 0);
+        Settle(Actors.Node, stream, new Dictionary<Did, string> { [Actors.Worker.Did] = RunResults.Lost });
+        Say(
+            Actors.Submitter, new JobEvent.CancelRequested("not needed any more"), _jobs[stream].SubmissionDigest, stream);
+        End(Actors.Node, stream, new JobCommand.Cancel());
+    }
+
+    private void Aid()
+    {
+        Assert.True(Ulid.TryParse("01KAJ00000000000000000000A", out var first) & Ulid.TryParse("01KAJ00000000000000000000B", out var next));
+        var (template, request) = (StreamId.OfAid(first), StreamId.OfAid(next));
+        var offered = Say(
+            Actors.Stranger, new AidEvent.TemplateRegistered("first aid", ["medical", "north"], Template), null, template);
+        var asked = Say(
+            Actors.Submitter, new AidEvent.Requested(["medical"], "{\"dose\":2}"), null, request);
+        Say(Actors.Node, new AccountEvent.Opened(500, 0, 0), null, StreamId.OfAccount(Actors.Node.Did));
+        var match = Assert.Single(_registry.Aid.Matches());
+        var filled = AidBoard.Fill(match.Template, match.Request, JobId.Parse("echo-vector-004"), Actors.Time);
+        var document = Encoding.UTF8.GetString(Assert.IsType<JobDocument>(filled.Document).Bytes.Span);
+        var (job, stream, body) = Read(document, Actors.Node);
+        var submission = Make(Actors.Node, body, null, stream);
+        var state = Job.Evolve(null, EventFact.Of(submission));
+        var opening = Job.Decide(state, new JobCommand.OpenBidding(0), Actors.Time, _registry).Events[0];
+        Sign(
+            Actors.Node,
+            submission,
+            Make(Actors.Node, new AidEvent.Matched(offered, job), asked, request),
+            Make(Actors.Node, new AccountEvent.Held(job, 90), submission.Digest, StreamId.OfAccount(Actors.Node.Did)),
+            Make(Actors.Node, opening.Body, opening.Cause, stream));
+        foreach (var worker in Workers)
+        {
+            Bid(worker, 20, stream);
+        }
+
+        Close(stream, (_, _) => 0);
+        var differs = Receipt(null) with { Outputs = [Output("result", "{}")] };
+        Run(Actors.Worker, stream, Receipt(null));
+        Run(Actors.Rival, stream, differs);
+        Run(Actors.Third, stream, Receipt(null));
+        Settle(Actors.Node, stream, new Dictionary<Did, string>());
+        Say(Actors.Stranger, new AidEvent.TemplateWithdrawn(), offered, template);
+    }
+
+    private void End()
+    {
+        _number += 120_000;
+        var grown = Domain.Accounts.Account.Regeneration(_accounts[Account], Actors.Time.AddMilliseconds(_number), 20);
+        Say(Actors.Node, grown!, null, Account);
+        var (rival, third) = (Actors.Rival.Did, Actors.Third.Did);
+        Say(Actors.Rival, new WorkerEvent.Draining("maintenance"), _registrations[rival], StreamId.OfWorker(rival));
+        Say(Actors.Stranger, new WorkerEvent.Retired("sold"), _registrations[third], StreamId.OfWorker(third));
+    }
+
+    private static JobEvent.PartialOutputProduced Piece(long sequence, long offset, string text)
+    {
+        var output = Output("log", text);
+        return new JobEvent.PartialOutputProduced(1, sequence, "log", offset, output.Size, output.Blake3, text, null);
+    }
+
+    private (JobId Job, StreamId Stream, JobEvent.Submitted Body) Submit(string json, SigningKey by)
+    {
+        var read = Read(json, by);
+        Say(by, read.Body, null, read.Stream);
+        return read;
+    }
+
+    private static (JobId Job, StreamId Stream, JobEvent.Submitted Body) Read(string json, SigningKey by)
     {
         var document = Assert.IsType<JobDocument>(JobDocumentSamples.Read(json).Document);
         return (
             document.JobId,
             StreamId.OfJob(document.JobId),
-            JobSubmission.Create(document, Actors.Submitter.Did, "folder", defaultMaxPrice: 50, defaultBidWindowMs: 1_000));
+            JobSubmission.Create(document, by.Did, "folder", defaultMaxPrice: 50, defaultBidWindowMs: 1_000));
     }
+
+    private void Bid(SigningKey worker, long price, StreamId stream)
+    {
+        var state = _jobs[stream];
+        var body = new JobEvent.BidPlaced(state.Attempt, price, _registrations[worker.Did], Free);
+        Say(worker, body, state.SubmissionDigest, stream);
+    }
+
+    private void Close(StreamId stream, Func<Did, long, long> reputation)
+    {
+        var input = new SelectionInput(
+            "weighted", SelectionWeights.Default, 30_000, false, _told.Count, Actors.Time,
+            worker => reputation(worker, 10), _ => 0, worker => worker == Actors.Worker.Did ? 12 : null);
+        foreach (var decided in Decide(stream, new JobCommand.CloseBidding("all_answered", input)))
+        {
+            Say(Actors.Node, decided, stream);
+        }
+    }
+
+    private void Run(SigningKey worker, StreamId stream, Receipt receipt)
+    {
+        var state = _jobs[stream];
+        Batch(
+            worker,
+            (new JobEvent.ExecutionStarted(state.Attempt), state.AssignmentDigest, stream),
+            (new JobEvent.ReceiptIssued(state.Attempt, receipt), state.AssignmentDigest, stream));
+    }
+
+    private void Settle(SigningKey node, StreamId stream, Dictionary<Did, string> silent) => End(
+        node, stream, new JobCommand.Settle(silent, RetryPolicy.Default with { FirstDelay = TimeSpan.FromMilliseconds(1) }));
+
+    /// <summary>The end of an attempt or a job, and what becomes of the money, signed as one batch.</summary>
+    private void End(SigningKey node, StreamId stream, JobCommand command)
+    {
+        var state = _jobs[stream];
+        Assert.True(stream.IsJob(out var job));
+        var decided = Assert.Single(Decide(stream, command));
+        var end = Make(node, decided.Body, decided.Cause, stream);
+        var (outcomes, refunded) = decided.Body switch
+        {
+            JobEvent.Completed completed => (completed.Outcomes, completed.Refunded),
+            JobEvent.Failed failed => (failed.Outcomes, failed.Refunded),
+            JobEvent.Cancelled cancelled => (cancelled.Outcomes, cancelled.Refunded),
+            _ => ([], 0),
+        };
+        var (batch, payer) = (new List<Statement> { end }, StreamId.OfAccount(state.Submitter));
+        foreach (var outcome in outcomes.Where(outcome => outcome.Paid > 0))
+        {
+            var earner = StreamId.OfAccount(outcome.Worker);
+            batch.Add(Make(node, new AccountEvent.Paid(job, outcome.Paid, outcome.Worker), end.Digest, payer));
+            if (!_accounts.ContainsKey(earner))
+            {
+                batch.Add(Make(node, new AccountEvent.Opened(0, 0, 0), end.Digest, earner));
+            }
+
+            batch.Add(Make(node, new AccountEvent.Received(job, outcome.Paid, state.Submitter), end.Digest, earner));
+        }
+
+        if (refunded > 0)
+        {
+            batch.Add(Make(node, new AccountEvent.Refunded(job, refunded), end.Digest, payer));
+        }
+
+        Sign(node, [.. batch]);
+    }
+
+    private IReadOnlyList<(LedgerEvent Body, Digest? Cause)> Decide(StreamId stream, JobCommand command) =>
+        [.. Job.Decide(_jobs[stream], command, Actors.Time, _registry).Events.Select(decided => (decided.Body, decided.Cause))];
 
     private Statement Make(SigningKey by, LedgerEvent body, Digest? cause, StreamId stream) =>
         Actors.State(by, body, cause, stream, ++_number);
+
+    private void Say(SigningKey by, (LedgerEvent Body, Digest? Cause) said, StreamId stream) =>
+        Say(by, said.Body, said.Cause, stream);
 
     private Digest Say(SigningKey by, LedgerEvent body, Digest? cause, StreamId stream)
     {
@@ -165,12 +340,26 @@ internal sealed class VectorStory
         return statement.Digest;
     }
 
-    private Digest[] Batch(SigningKey by, params (LedgerEvent Body, Digest? Cause, StreamId Stream)[] said)
-    {
-        var statements = Array.ConvertAll(said, one => Make(by, one.Body, one.Cause, one.Stream));
-        Sign(by, statements);
-        return Array.ConvertAll(statements, statement => statement.Digest);
-    }
+    private void Batch(SigningKey by, params (LedgerEvent Body, Digest? Cause, StreamId Stream)[] said) =>
+        Sign(by, Array.ConvertAll(said, one => Make(by, one.Body, one.Cause, one.Stream)));
 
-    private void Sign(SigningKey by, params Statement[] statements) => _events.AddRange(SignedEvent.Sign(by, statements));
+    private void Sign(SigningKey by, params Statement[] statements)
+    {
+        foreach (var signed in SignedEvent.Sign(by, statements))
+        {
+            var statement = signed.Statement;
+            var version = _versions[statement.Stream] = _versions.GetValueOrDefault(statement.Stream) + 1;
+            _told.Add((signed, version));
+            _registry.Apply(statement, statement.Body, version, _told.Count);
+            if (statement.Body is JobEvent)
+            {
+                _jobs[statement.Stream] = Job.Evolve(_jobs.GetValueOrDefault(statement.Stream), EventFact.Of(statement));
+            }
+            else if (statement.Body is AccountEvent)
+            {
+                _accounts[statement.Stream] = Domain.Accounts.Account.Evolve(
+                    _accounts.GetValueOrDefault(statement.Stream) ?? AccountState.None, statement.Body, statement.Time);
+            }
+        }
+    }
 }

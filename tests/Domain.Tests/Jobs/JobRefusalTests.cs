@@ -41,7 +41,7 @@ public sealed class JobRefusalTests
 
     [Fact]
     public void An_event_of_another_family_has_no_place_in_a_job() => JobSpec.Given(JobSpec.Open)
-        .WhenSaid(new Said(Actors.Node, _ => null, _ => new AccountEvent.Opened(1)))
+        .WhenSaid(new Said(Actors.Node, _ => null, _ => new AccountEvent.Opened(1, 0, 0)))
         .Refused("WRONG_STREAM");
 
     [Fact]
@@ -93,13 +93,18 @@ public sealed class JobRefusalTests
             (JobSpec.Closed, JobSpec.CloseBidding()),
             (JobSpec.Open, JobSpec.Assign()),
             (JobSpec.Assigned, JobSpec.Assign()),
-            (JobSpec.Executing, JobSpec.Start()),
-            (JobSpec.Assigned, JobSpec.Progress(1, 1)),
-            (JobSpec.Assigned, JobSpec.Receipt(null)),
+            (JobSpec.Executing, JobSpec.OpenBidding()),
+            (JobSpec.Executing, JobSpec.CloseBidding()),
+            (JobSpec.Lost, JobSpec.Bid(Actors.Worker, 1)),
+            (JobSpec.Lost, JobSpec.Assign()),
         })
         {
             JobSpec.Given(history).WhenSaid(said).Refused("WRONG_STATUS");
         }
+
+        JobSpec.Given(JobSpec.Executing).WhenSaid(JobSpec.Start()).Refused("STARTED");
+        JobSpec.Given(JobSpec.Assigned).WhenSaid(JobSpec.Progress(1, 1)).Refused("WRONG_CAUSE");
+        JobSpec.Given(JobSpec.Assigned).WhenSaid(JobSpec.Receipt(null)).Refused("NOT_STARTED");
     }
 
     [Fact]
@@ -172,9 +177,13 @@ public sealed class JobRefusalTests
     }
 
     [Fact]
-    public void A_worker_bids_once() => JobSpec.Given([.. JobSpec.Open, JobSpec.Bid(Actors.Worker, 10)])
-        .WhenSaid(JobSpec.Bid(Actors.Worker, 9))
-        .Refused("ALREADY_BID");
+    public void A_worker_bids_at_most_sixteen_times_on_an_attempt()
+    {
+        Said[] bids = [.. Enumerable.Range(1, JobRules.MaxBids).Select(price => JobSpec.Bid(Actors.Worker, price))];
+        JobSpec.Given([.. JobSpec.Open, .. bids[1..]]).WhenSaid(JobSpec.Bid(Actors.Worker, 9)).Accepted();
+        JobSpec.Given([.. JobSpec.Open, .. bids]).WhenSaid(JobSpec.Bid(Actors.Worker, 9)).Refused("TOO_MANY_BIDS");
+        JobSpec.Given([.. JobSpec.Open, .. bids]).WhenSaid(JobSpec.Bid(Actors.Rival, 9)).Accepted();
+    }
 
     [Fact]
     public void Bids_are_counted_when_bidding_closes() => JobSpec.Given([.. JobSpec.Open, JobSpec.Bid(Actors.Worker, 10)])
@@ -183,7 +192,7 @@ public sealed class JobRefusalTests
 
     [Fact]
     public void A_policy_must_be_known() => JobSpec.Given(JobSpec.Closed)
-        .WhenSaid(JobSpec.Assign().Changed<JobEvent.Assigned>(body => body with { Policy = "friends_first" }))
+        .WhenSaid(JobSpec.Assign().Changed<JobEvent.Assigned>(body => body with { Selection = body.Selection with { Policy = "friends_first" } }))
         .Refused("UNKNOWN_POLICY");
 
     [Fact]
@@ -191,8 +200,11 @@ public sealed class JobRefusalTests
     {
         Func<JobEvent.Assigned, JobEvent.Assigned>[] changes =
         [
-            body => body with { Worker = Actors.Rival.Did },
-            body => body with { Price = 41 },
+            body => body with { Assignees = [body.Assignees[0] with { Worker = Actors.Rival.Did }] },
+            body => body with { Assignees = [body.Assignees[0] with { Price = 41 }] },
+            body => body with { Assignees = [] },
+            body => body with { Selection = body.Selection with { Replicas = 2 } },
+            body => body with { Selection = body.Selection with { Streak = 11, Draw = 1 } },
             body => body with { Considered = [] },
             body => body with { Considered = [body.Considered[1], body.Considered[0]] },
             body => body with { Considered = [body.Considered[0] with { Unmet = ["charm"] }, body.Considered[1]] },
@@ -229,6 +241,7 @@ public sealed class JobRefusalTests
     public void Only_a_receipt_of_success_completes_a_job()
     {
         JobSpec.Given(JobSpec.Executing).WhenSaid(JobSpec.Complete()).Refused("NO_SUCCESS");
+        JobSpec.Given(JobSpec.Executing).WhenSaid(JobSpec.Complete(RunResults.Succeeded)).Refused("NO_VERDICT");
         JobSpec.Given(JobSpec.Erred).WhenSaid(JobSpec.Complete()).Refused("NO_SUCCESS");
     }
 
@@ -237,8 +250,10 @@ public sealed class JobRefusalTests
     {
         Func<JobEvent.Completed, JobEvent.Completed>[] changes =
         [
-            body => body with { Worker = Actors.Rival.Did },
-            body => body with { Paid = 41, Refunded = 59 },
+            body => body with { Outcomes = [body.Outcomes[0] with { Worker = Actors.Rival.Did }] },
+            body => body with { Outcomes = [body.Outcomes[0] with { Paid = 41 }], Refunded = 59 },
+            body => body with { Outcomes = [body.Outcomes[0] with { Result = RunResults.Own }] },
+            body => body with { Outcomes = [] },
             body => body with { Refunded = 61 },
         ];
         Assert.All(changes, change =>
@@ -250,7 +265,10 @@ public sealed class JobRefusalTests
     {
         Func<JobEvent.Failed, JobEvent.Failed>[] changes =
         [
-            body => body with { Worker = null },
+            body => body with { Outcomes = [] },
+            body => body with { Outcomes = [body.Outcomes[0] with { Result = RunResults.Lost }] },
+            body => body with { Outcomes = [body.Outcomes[0] with { Result = RunResults.Withdrawn }] },
+            body => body with { Outcomes = [body.Outcomes[0] with { Paid = 41 }], Refunded = 59 },
             body => body with { Error = JobSpec.Late },
             body => body with { Refunded = 99 },
         ];

@@ -10,6 +10,8 @@ namespace MeshLedger.Domain.Tests.Nodes;
 public sealed class RegistryTests
 {
     private readonly Registry _registry = Actors.Founded();
+    private readonly Dictionary<StreamId, long> _versions = [];
+    private long _position = 10;
     private readonly NodeEvent.IdempotencyKeyClaimed _claim = new(JobId.Parse("job-00000001"));
     private readonly StreamId _key = StreamId.OfKey(Digest.OfBytes("key"u8));
 
@@ -79,12 +81,12 @@ public sealed class RegistryTests
         Assert.Equal("renamed", _registry.Worker(Actors.Worker.Did)!.Facts.WorkerId);
         Assert.Equal("worker-1", _registry.Registration(earlier)!.Facts.WorkerId);
         Assert.Equal("renamed", _registry.Registration(later)!.Facts.WorkerId);
-        Assert.Equal(2, _registry.Workers.Count());
+        Assert.Equal(3, _registry.Workers.Count());
     }
 
     [Fact]
     public void What_belongs_to_jobs_and_accounts_has_no_place_here() =>
-        Refused("WRONG_STREAM", new AccountEvent.Opened(1), Actors.Node, StreamId.Ledger, 1);
+        Refused("WRONG_STREAM", new AccountEvent.Opened(1, 0, 0), Actors.Node, StreamId.Ledger, 1);
 
     private void Accepted(LedgerEvent body, SigningKey by, StreamId stream, long version) =>
         Assert.Null(Check(body, by, stream, version, null));
@@ -96,10 +98,11 @@ public sealed class RegistryTests
     private Refusal? Check(LedgerEvent body, SigningKey by, StreamId stream, long version, Digest? cause) =>
         _registry.Check(Actors.State(by, body, cause, stream, 50), body, version);
 
-    private Digest Apply(LedgerEvent body, SigningKey by, StreamId stream)
+    private Digest Apply(LedgerEvent body, SigningKey by, StreamId stream, Digest? cause = null)
     {
-        var statement = Actors.State(by, body, null, stream, 60);
-        _registry.Apply(statement, body);
+        var statement = Actors.State(by, body, cause, stream, 60);
+        var version = _versions[stream] = _versions.GetValueOrDefault(stream, stream.IsWorker(out _) ? 1 : 0) + 1;
+        _registry.Apply(statement, body, version, ++_position);
         return statement.Digest;
     }
 }

@@ -54,7 +54,7 @@ internal sealed class RealNodeIntake : IIntakeUnderTest
         var node = new MeshNode(
             store,
             new PostgresPresence(database.Source),
-            new NodeKeys(SigningKey.Generate(), SigningKey.Generate()),
+            new NodeKeys(SigningKey.Generate(), SigningKey.Generate(), SigningKey.Generate()),
             new NodeOptions(),
             TimeProvider.System,
             NullLogger<MeshNode>.Instance);

@@ -21,4 +21,14 @@ public sealed class EchoHandlerTests
         Assert.Equal([("starting", 0), ("processing", 5_000), ("completing", 10_000)],
             given.Progress.Select(step => (step.Phase, step.BasisPoints)));
     }
+
+    [Fact]
+    public async Task What_is_cancelled_does_not_begin()
+    {
+        var given = Given.Job("system.echo", "system.echo.v1", "1");
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => given.RunAsync(new EchoHandler(), new CancellationToken(canceled: true)));
+        Assert.Empty(given.Progress);
+        Assert.Equal(HandlerNeeds.None, ((IOperationHandler)new EchoHandler()).Needs(given.Document));
+    }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json;
 using MeshLedger.Crypto;
@@ -19,6 +20,11 @@ internal sealed class Given
 
     public List<OperationProgress> Progress { get; } = [];
 
+    /// <summary>What came while the operation ran.</summary>
+    public ConcurrentQueue<(string Name, byte[] Bytes)> Live { get; } = [];
+
+    public JobDocument Document => _document;
+
     public static Given Job(string operation, string payloadType, string data, long timeoutSeconds = 60) => new(
         new JobDocument
         {
@@ -32,12 +38,21 @@ internal sealed class Given
             Execution = new JobExecution { TimeoutSeconds = timeoutSeconds },
         });
 
-    public async Task<OperationResult> RunAsync(IOperationHandler handler)
+    public Task<OperationResult> RunAsync(IOperationHandler handler) => RunAsync(handler, CancellationToken.None);
+
+    public async Task<OperationResult> RunAsync(IOperationHandler handler, CancellationToken cancellationToken)
     {
-        var result = await handler.RunAsync(new OperationContext(_document, Progress.Add), CancellationToken.None);
+        var context = new OperationContext(_document, Progress.Add)
+        {
+            Output = (name, bytes) => Live.Enqueue((name, bytes.ToArray())),
+        };
+        var result = await handler.RunAsync(context, cancellationToken);
         Xunit.Assert.Equal(Progress.Select(step => step.BasisPoints).Order(), Progress.Select(step => step.BasisPoints));
         return result;
     }
+
+    public string Heard(string output) =>
+        Encoding.UTF8.GetString([.. Live.Where(piece => piece.Name == output).SelectMany(piece => piece.Bytes)]);
 
     public static string Text(OperationResult result, string output) =>
         Encoding.UTF8.GetString(result.Outputs.Single(entry => entry.Name == output).Bytes.Span);

@@ -94,6 +94,16 @@ public sealed class InspectHandlerTests : IDisposable
         Assert.Contains("cannot be read as vmdk", asVmdk.Error.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task What_is_cancelled_does_not_begin()
+    {
+        var given = Given.Job("guestkit.inspect", "guestkit.inspect.v1", "{}");
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => given.RunAsync(_handler, new CancellationToken(canceled: true)));
+        Assert.Empty(given.Progress);
+        Assert.Equal(new HandlerNeeds(0, 256, 0), _handler.Needs(given.Document));
+    }
+
     private Task<OperationResult> Inspect(string path, string format, string? checksum = null)
     {
         var image = new Dictionary<string, string> { ["path"] = path, ["format"] = format };

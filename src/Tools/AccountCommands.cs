@@ -6,10 +6,10 @@ using MeshLedger.Tools.Hosting;
 
 namespace MeshLedger.Tools;
 
-/// <summary><c>meshledger account show</c>: all accounts with their totals, or one.</summary>
-internal static class AccountShowCommand
+/// <summary><c>meshledger account show|list</c>: all accounts with their totals, or one.</summary>
+internal static class AccountCommands
 {
-    private static readonly string[] Figures = ["granted", "balance", "escrow", "paid", "received"];
+    private static readonly string[] Figures = ["granted", "regenerated", "balance", "escrow", "paid", "received"];
 
     private static readonly Argument<string?> Owner = new("DID")
     {
@@ -17,16 +17,21 @@ internal static class AccountShowCommand
         Arity = ArgumentArity.ZeroOrOne,
     };
 
-    public static Command Create() => new Verb(
-        "show", "Show accounts, in mana. Granted and received equals balance, escrow and paid.",
-        "meshledger account show", "meshledger account show did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK")
+    public static Command Create() => new("account", "See who has how much mana.")
     {
-        Owner,
-    }.Does(RunAsync);
+        new Verb(
+            "show", "Show accounts, in mana. Granted, regenerated and received equals balance, escrow and paid.",
+            "meshledger account show", "meshledger account show did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK")
+        {
+            Owner,
+        }.Does(call => RunAsync(call, call.Get(Owner))),
+        new Verb(
+            "list", "List all accounts with their totals.",
+            "meshledger account list", "meshledger account list --output jsonl").Does(call => RunAsync(call, null)),
+    };
 
-    private static async Task<int> RunAsync(Call call)
+    private static async Task<int> RunAsync(Call call, string? wanted)
     {
-        var wanted = call.Get(Owner);
         if (wanted is not null && !Did.TryParse(wanted, out _))
         {
             throw new CommandFailure(ExitCodes.Usage, $"'{wanted}' is no key: expected {Did.Expected}.");
@@ -37,7 +42,7 @@ internal static class AccountShowCommand
         var names = Names.Of(await ledger.LoadRegistryAsync(call.Stop));
         var rows = await Sql.RowsAsync(
             ledger.Database,
-            "SELECT owner, granted, balance, escrow, paid, received FROM accounts "
+            "SELECT owner, granted, regenerated, balance, escrow, paid, received FROM accounts "
             + "WHERE $1::text IS NULL OR owner = $1 ORDER BY granted DESC, owner",
             [wanted], call.Stop);
         if (wanted is not null && rows.Count == 0)
@@ -45,9 +50,11 @@ internal static class AccountShowCommand
             throw new CommandFailure(ExitCodes.NotFound, $"{wanted} has no account in this ledger.");
         }
 
+        var pool = File.Exists(call.Data.KeyFile("pool")) ? SigningKey.Load(call.Data.KeyFile("pool")).Did : default;
         foreach (var row in rows)
         {
-            row.Insert(1, "name", names.Role(Did.Parse(row.Text("owner"))));
+            var owner = Did.Parse(row.Text("owner"));
+            row.Insert(1, "name", owner == pool ? "pool" : names.Role(owner));
         }
 
         Column[] columns =

@@ -1,0 +1,75 @@
+using System.Globalization;
+using MeshLedger.Domain.Events;
+using MeshLedger.Domain.Jobs;
+using MeshLedger.Tools.Cli;
+
+namespace MeshLedger.Tools.Jobs;
+
+/// <summary>What an event of a job says, in a line: the figures that matter, without digests.</summary>
+internal static class JobEventText
+{
+    private const int BarLength = 20;
+
+    public static string Of(LedgerEvent body, Names names, bool withBar) => body switch
+    {
+        JobEvent.Submitted submitted =>
+            $"{submitted.Operation}, at most {submitted.Terms.MaxPrice} mana, priority {submitted.Terms.Priority}, through "
+            + submitted.Transport,
+        JobEvent.BiddingOpened opened => $"attempt {opened.Attempt}, until {Clock(opened.ClosesAt)}, {opened.Escrow} held",
+        JobEvent.BidPlaced bid => $"price {bid.Price}; free: {Free(bid.Free)}",
+        JobEvent.BiddingClosed closed => $"{closed.Bids} bids, {closed.Reason}",
+        JobEvent.Assigned assigned => string.Join(", ", assigned.Assignees.Select(
+                assignee => $"{names.WorkerId(assignee.Worker) ?? Names.Short(assignee.Worker.ToString())} at {assignee.Price}"))
+            + $" ({assigned.Selection.Policy})",
+        JobEvent.ExecutionStarted started => $"attempt {started.Attempt}",
+        JobEvent.LeaseRenewed renewed => $"attempt {renewed.Attempt} goes on",
+        JobEvent.ProgressReported progress => Progress(progress, withBar),
+        JobEvent.PartialOutputProduced output => $"{output.Name}: {output.Size} bytes from {output.Offset}",
+        JobEvent.CheckpointRecorded checkpoint => $"number {checkpoint.Sequence}, {checkpoint.Size} bytes",
+        JobEvent.ReceiptIssued { Receipt: var receipt } => Receipt(receipt),
+        JobEvent.AttemptEnded ended => $"{Error(ended.Error)}; the next from {Clock(ended.RetryAt)}",
+        JobEvent.CancelRequested request => request.Reason,
+        JobEvent.Completed completed => Money(completed.Outcomes, completed.Refunded),
+        JobEvent.Failed failed => $"{Error(failed.Error)}; {Money(failed.Outcomes, failed.Refunded)}",
+        JobEvent.Cancelled cancelled => Money(cancelled.Outcomes, cancelled.Refunded),
+        _ => "",
+    };
+
+    public static string Free(FreeResources free) =>
+        $"{free.CpuCores} cores, {free.MemoryMb} MB, {free.StorageMb} MB storage, {free.Slots} slots";
+
+    /// <summary>The time of day in UTC.</summary>
+    public static string Clock(DateTimeOffset time) =>
+        time.UtcDateTime.ToString("HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
+
+    /// <summary>A length of time as people say it: <c>0.8 s</c>, <c>12 s</c>, <c>3 min 20 s</c>, <c>2 h 5 min</c>.</summary>
+    public static string Length(TimeSpan time) => time.TotalSeconds switch
+    {
+        < 0 => "0 s",
+        < 10 => string.Create(CultureInfo.InvariantCulture, $"{Math.Floor(time.TotalSeconds * 10) / 10:0.#} s"),
+        < 120 => $"{(long)time.TotalSeconds} s",
+        < 7200 => $"{(long)time.TotalMinutes} min{(time.Seconds > 0 ? $" {time.Seconds} s" : "")}",
+        _ => $"{(long)time.TotalHours} h{(time.Minutes > 0 ? $" {time.Minutes} min" : "")}",
+    };
+
+    private static string Progress(JobEvent.ProgressReported progress, bool withBar)
+    {
+        var done = progress.BasisPoints * BarLength / 10_000;
+        var bar = withBar ? $"[{new string('#', done)}{new string('-', BarLength - done)}] " : "";
+        var eta = progress.EtaMs is { } ms ? $", {Length(TimeSpan.FromMilliseconds(ms))} left" : "";
+        return $"{bar}{progress.BasisPoints / 100,3} % {progress.Phase}: {progress.Message}{eta}";
+    }
+
+    private static string Receipt(Receipt receipt)
+    {
+        var took = string.Create(CultureInfo.InvariantCulture, $"{receipt.DurationUs / 1e6:0.000} s");
+        var exit = receipt.ExitCode is { } code ? $"exit code {code}, " : "";
+        var outputs = $"{exit}{receipt.Outputs.Count} outputs, {took}";
+        return receipt.Error is { } error ? $"{Error(error)}; {outputs}" : outputs;
+    }
+
+    private static string Error(JobError error) => $"{error.Code}: {error.Message}";
+
+    private static string Money(ValueList<AttemptOutcome> outcomes, long refunded) =>
+        $"{outcomes.Sum(outcome => outcome.Paid)} paid, {refunded} refunded";
+}

@@ -1,0 +1,101 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using MeshLedger.Domain.Events;
+using MeshLedger.Domain.Reputation;
+using MeshLedger.Projections.Reputation;
+using MeshLedger.Tools.Cli;
+using MeshLedger.Tools.Hosting;
+using MeshLedger.Tools.Workers;
+
+namespace MeshLedger.Tools;
+
+/// <summary><c>meshledger reputation show|list</c>: what settlements say of workers, now or as of any position.</summary>
+internal static class ReputationCommands
+{
+    private static readonly Argument<string> Worker = WorkerCommands.NewArgument();
+
+    private static readonly Option<long?> AsOf = GlobalOptions.Number(
+        "--as-of", "As of this position of the log, as a node that chose then saw it (default: now).", 1L, long.MaxValue);
+
+    public static Command Create() => new("reputation", "What settlements say of workers.")
+    {
+        new Verb(
+            "show", "Show a worker's reputation, overall and for each operation. Points halve in 30 days.",
+            "meshledger reputation show alpha", "meshledger reputation show alpha --as-of 4711 --output json")
+        {
+            Worker, AsOf,
+        }.Does(ShowAsync),
+        new Verb(
+            "list", "List the overall reputation of every worker, best first.",
+            "meshledger reputation list", "meshledger reputation list --as-of 4711")
+        {
+            AsOf,
+        }.Does(ListAsync),
+    };
+
+    private static async Task<int> ShowAsync(Call call)
+    {
+        await using var ledger = await LedgerSession.OpenAsync(call);
+        var worker = WorkerView.Find(await ledger.LoadRegistryAsync(call.Stop), call.Get(Worker)!);
+        var (book, position, at) = await LoadAsync(call, ledger);
+        var rows = ReputationRows.Of(book, worker.Worker, null, at).ToList();
+        var json = new JsonObject
+        {
+            ["worker_id"] = worker.Facts.WorkerId,
+            ["worker"] = worker.Worker.ToString(),
+            ["position"] = position,
+            ["at"] = Timestamps.Write(at),
+            ["reputations"] = new JsonArray([.. rows]),
+        };
+        call.Output.Object(json, () =>
+        {
+            if (rows.Count == 0)
+            {
+                Messages.Say($"No run of worker {worker.Facts.WorkerId} was settled up to position {position}: 0 points.");
+                return;
+            }
+
+            call.Output.Table(rows, ReputationRows.Columns);
+        });
+        return ExitCodes.Ok;
+    }
+
+    private static async Task<int> ListAsync(Call call)
+    {
+        await using var ledger = await LedgerSession.OpenAsync(call);
+        var registry = await ledger.LoadRegistryAsync(call.Stop);
+        var (book, _, at) = await LoadAsync(call, ledger);
+        var rows = registry.Workers
+            .SelectMany(worker => ReputationRows.Of(book, worker.Worker, worker.Facts.WorkerId, at).Take(1))
+            .OrderByDescending(row => row["points"]!.GetValue<long>())
+            .ThenBy(row => row.Text("worker_id"), StringComparer.Ordinal).ToList();
+        rows.ForEach(row => row.Remove("operation"));
+        call.Output.Rows(
+            rows,
+            [
+                Column.Of("worker_id", heading: "WORKER"), .. ReputationRows.Columns.Skip(1),
+                new("KEY", row => Names.Short(row.Text("worker"))),
+            ],
+            "No run was settled yet.");
+        return ExitCodes.Ok;
+    }
+
+    /// <summary>The scores, the position up to which they were folded, and the time as of which points are.</summary>
+    private static async Task<(ReputationBook Book, long Position, DateTimeOffset At)> LoadAsync(
+        Call call, LedgerSession ledger)
+    {
+        var head = await ledger.Store.HeadAsync(call.Stop);
+        if (call.Get(AsOf) is not { } position)
+        {
+            return (await ledger.LoadReputationAsync(call.Stop), head, TimeProvider.System.GetUtcNow());
+        }
+
+        if (position > head)
+        {
+            throw new CommandFailure(ExitCodes.NotFound, $"the log ends at position {head}.");
+        }
+
+        var last = await ledger.Store.ReadAfterAsync(position - 1, 1, call.Stop);
+        return (await ReputationHistory.AsOfAsync(ledger.Store, position, call.Stop), position, last[0].Statement.Time);
+    }
+}
