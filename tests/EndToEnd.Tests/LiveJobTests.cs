@@ -82,7 +82,8 @@ public sealed class LiveJobTests
     public async Task A_drained_worker_finishes_what_it_has()
     {
         await using var node = await TestNode.StartAsync("--name", "alpha");
-        node.Drop("a.json", Sleep("kept-job-0001", 5));
+        // Long enough for a busy machine to start two commands meanwhile.
+        node.Drop("a.json", Sleep("kept-job-0001", 20));
         await StartedAsync(node, "kept-job-0001");
         Assert.Contains("finishes kept-job-0001", (await node.RunAsync("worker", "drain", "alpha")).With(0), StringComparison.Ordinal);
         node.Drop("b.json", TestNode.Echo("later-job-0001"));

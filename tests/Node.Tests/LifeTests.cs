@@ -79,7 +79,10 @@ public sealed class LifeTests : IAsyncLifetime
     {
         await using var node = await NodeFixture.StartAsync(_database, _options);
         var workers = new[] { await WorkerAsync(node, "one"), await WorkerAsync(node, "two") };
-        await node.SubmitAsync(NodeFixture.Document("job-again", "\"execution\":{\"max_attempts\":3},"));
+
+        // Bidding ends when both have bid; a window that a slow machine misses would end it before.
+        await node.SubmitAsync(NodeFixture.Document(
+            "job-again", "\"execution\":{\"max_attempts\":3},\"market\":{\"bid_window_ms\":60000},"));
         var tried = new List<string>();
         for (var attempt = 1; attempt <= 3; attempt++)
         {
@@ -160,7 +163,7 @@ public sealed class LifeTests : IAsyncLifetime
             workers.Add(await WorkerAsync(node, $"replica-{i}"));
         }
 
-        await node.SubmitAsync(NodeFixture.Document("job-quorum", "\"market\":{\"replicas\":3},"));
+        await node.SubmitAsync(NodeFixture.Document("job-quorum", "\"market\":{\"replicas\":3,\"bid_window_ms\":60000},"));
         foreach (var (worker, notices) in workers)
         {
             Assert.Equal(

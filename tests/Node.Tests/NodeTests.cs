@@ -83,7 +83,7 @@ public sealed class NodeTests : IAsyncLifetime
         }
 
         var first = listening.Select(worker => worker.MoveNextAsync().AsTask()).ToArray();
-        await _node.SubmitAsync(NodeFixture.Document("job-bids"));
+        await _node.SubmitAsync(NodeFixture.Document("job-bids", "\"market\":{\"bid_window_ms\":60000},"));
         await Task.WhenAll(first);
         var offers = listening.ConvertAll(worker => (WorkerNotice.Offered)worker.Current);
 

@@ -143,6 +143,8 @@ public sealed class FaultyConnection : IAsyncDisposable
 
     private async Task RequestsAsync(NetworkStream client, NetworkStream server, Answer answer, CancellationToken lost)
     {
+        // The start of a session, a query and a Sync are each answered by one ReadyForQuery.
+        var asked = 0;
         for (var started = false; await ReadAsync(client, typed: started, lost) is { } message; started = true)
         {
             if (Down)
@@ -156,10 +158,11 @@ public sealed class FaultyConnection : IAsyncDisposable
                     await server.WriteAsync(message.AsMemory(0, message.Length / 2), lost);
                     return;
                 case { } fault:
-                    answer.Fault = fault;
+                    answer.Strike(fault, asked);
                     break;
             }
 
+            asked += !started || message[0] is (byte)'Q' or (byte)'S' ? 1 : 0;
             await server.WriteAsync(message, lost);
         }
     }
@@ -167,13 +170,16 @@ public sealed class FaultyConnection : IAsyncDisposable
     private static async Task AnswersAsync(
         NetworkStream server, NetworkStream client, Answer answer, CancellationToken lost)
     {
+        var answered = 0;
         while (await ReadAsync(server, typed: true, lost) is { } message)
         {
-            if (answer.Fault is null)
+            var fault = answer.FaultAfter(answered);
+            answered += message[0] == 'Z' ? 1 : 0;
+            if (fault is null)
             {
                 await client.WriteAsync(message, lost);
             }
-            else if (message[0] == 'Z' && answer.Fault == ConnectionFault.AnswerLost)
+            else if (message[0] == 'Z' && fault == ConnectionFault.AnswerLost)
             {
                 return;
             }
@@ -206,14 +212,15 @@ public sealed class FaultyConnection : IAsyncDisposable
         return message;
     }
 
+    /// <summary>What is to happen to the answer of the request that was struck, but not to those of the requests before
+    /// it, which may still be on their way.</summary>
     private sealed class Answer
     {
-        private volatile object? _fault;
+        private volatile Tuple<ConnectionFault, int>? _fault;
 
-        public ConnectionFault? Fault
-        {
-            get => (ConnectionFault?)_fault;
-            set => _fault = value;
-        }
+        public void Strike(ConnectionFault fault, int answersBefore) => _fault = Tuple.Create(fault, answersBefore);
+
+        public ConnectionFault? FaultAfter(int answers) =>
+            _fault is { } fault && answers >= fault.Item2 ? fault.Item1 : null;
     }
 }
