@@ -82,12 +82,11 @@ public sealed class BlobStream : Stream
 
     public override int Read(Span<byte> buffer)
     {
-        if (buffer.IsEmpty || (_position >= Length && Length > 0))
+        if (buffer.IsEmpty || _position >= Length)
         {
             return 0;
         }
 
-        // The empty blob is verified like any other.
         if (_position < _windowStart || _position >= _windowStart + _windowLength)
         {
             Fill(_position / BaoGroupBytes);
@@ -191,6 +190,11 @@ public sealed class BlobStream : Stream
         }
 
         _verifier = new BaoVerifier(Hash, tree, Nodes());
+        if (Length == 0)
+        {
+            // Nobody will read it, so it is verified here.
+            Fill(0);
+        }
     }
 
     private IByteSource Nodes()
