@@ -145,10 +145,10 @@ public sealed class BlobStream : Stream
     public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     /// <summary>The content and the outboard, for a slice. Only while the stream is open.</summary>
-    internal BaoEncoding Encoding => BaoEncoding.Outboard(Hash, _verifier.Tree, Nodes(), ByteSource.Of(_content));
+    internal BaoEncoding Encoding => BaoEncoding.Outboard(Hash, _verifier.Tree, Nodes, ByteSource.Of(_content));
 
-    /// <summary>The outboard's file; null where the blob has one group only.</summary>
-    internal SafeFileHandle? OutboardFile => _outboard;
+    /// <summary>The outboard, not verified. Only while the stream is open.</summary>
+    internal IByteSource Nodes => _outboard is null ? ByteSource.Of(Header) : ByteSource.Of(_outboard);
 
     protected override void Dispose(bool disposing)
     {
@@ -189,7 +189,7 @@ public sealed class BlobStream : Stream
             }
         }
 
-        _verifier = new BaoVerifier(Hash, tree, Nodes());
+        _verifier = new BaoVerifier(Hash, tree, Nodes);
         if (Length == 0)
         {
             // Nobody will read it, so it is verified here.
@@ -197,16 +197,14 @@ public sealed class BlobStream : Stream
         }
     }
 
-    private IByteSource Nodes()
+    private byte[] Header
     {
-        if (_outboard is not null)
+        get
         {
-            return ByteSource.Of(_outboard);
+            var header = new byte[BaoTree.HeaderBytes];
+            BinaryPrimitives.WriteInt64LittleEndian(header, Length);
+            return header;
         }
-
-        var header = new byte[BaoTree.HeaderBytes];
-        BinaryPrimitives.WriteInt64LittleEndian(header, Length);
-        return ByteSource.Of(header);
     }
 
     private void Fill(long group)

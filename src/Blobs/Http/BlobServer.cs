@@ -1,0 +1,130 @@
+using System.Net;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.OpenApi;
+
+namespace MeshLedger.Blobs.Http;
+
+/// <summary>Serves a store over HTTP/1.1, as <c>/openapi/v1.json</c> describes. Whoever reaches it may read; who may add
+/// is told by signature.</summary>
+public sealed class BlobServer : IAsyncDisposable
+{
+    private readonly WebApplication _application;
+
+    private BlobServer(WebApplication application, string url)
+    {
+        _application = application;
+        Url = url;
+    }
+
+    /// <summary>Such as <c>http://127.0.0.1:7400</c>.</summary>
+    public string Url { get; }
+
+    /// <exception cref="IOException">The address cannot be listened on.</exception>
+    public static async Task<BlobServer> StartAsync(
+        BlobStore store, BlobServerOptions options, TimeProvider clock, ILogger log, CancellationToken cancellationToken)
+    {
+        // Nothing from the environment or the working directory: what is served is told here.
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "meshledger" });
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxConcurrentConnections = 4 * options.MaxRequests;
+            kestrel.Limits.MaxRequestBodySize = 256 * 1024;
+            kestrel.Listen(options.Listen, listen => listen.Protocols = HttpProtocols.Http1);
+        });
+        builder.Services.AddRouting();
+        builder.Services.AddOpenApi(openApi => openApi.AddDocumentTransformer((document, _, _) =>
+        {
+            document.Info = new OpenApiInfo
+            {
+                Title = "MeshLedger blobs",
+                Version = "v1",
+                Description = "Content-addressed blobs of a node. A name is the BLAKE3 hash of the content: check it, and "
+                    + "nobody has to be trusted.",
+            };
+            document.Servers = [];
+            return Task.CompletedTask;
+        }));
+        builder.Services.ConfigureHttpJsonOptions(json =>
+        {
+            json.SerializerOptions.TypeInfoResolverChain.Insert(0, BlobJson.Default);
+            json.SerializerOptions.PropertyNamingPolicy = System.Text.Json.JsonNamingPolicy.SnakeCaseLower;
+        });
+        var application = builder.Build();
+        var guard = new Guard(options);
+        application.Use(guard.InvokeAsync);
+        application.UseRouting();
+        new BlobApi(store, options, clock, log).Map(application);
+        application.MapOpenApi("/openapi/v1.json");
+        try
+        {
+            await application.StartAsync(cancellationToken);
+        }
+        catch
+        {
+            await application.DisposeAsync();
+            throw;
+        }
+
+        var url = application.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!
+            .Addresses.Single();
+        Log.Listening(log, url);
+        return new BlobServer(application, url);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        // Whoever still reads is not waited for: he resumes elsewhere.
+        await _application.StopAsync(new CancellationToken(canceled: true));
+        await _application.DisposeAsync();
+    }
+
+    /// <summary>What every request must pass.</summary>
+    private sealed class Guard(BlobServerOptions options)
+    {
+        private int _requests;
+
+        public async Task InvokeAsync(HttpContext context, RequestDelegate next)
+        {
+            if (!IsOurs(context.Request.Host.Host))
+            {
+                await BlobApi.RefuseAsync(
+                    context, StatusCodes.Status421MisdirectedRequest, "WRONG_HOST",
+                    "Ask for this node by its address, or by a name that it was given.");
+                return;
+            }
+
+            // What people put into a blob must not run as a page of ours.
+            var headers = context.Response.Headers;
+            headers.XContentTypeOptions = "nosniff";
+            headers.ContentSecurityPolicy = "sandbox; default-src 'none'";
+            try
+            {
+                if (Interlocked.Increment(ref _requests) > options.MaxRequests)
+                {
+                    headers.RetryAfter = "1";
+                    await BlobApi.RefuseAsync(
+                        context, StatusCodes.Status503ServiceUnavailable, "BUSY",
+                        $"{options.MaxRequests} requests are being answered. Come again.");
+                    return;
+                }
+
+                await next(context);
+            }
+            finally
+            {
+                Interlocked.Decrement(ref _requests);
+            }
+        }
+
+        private bool IsOurs(string host) => host is "localhost" || IPAddress.TryParse(host.Trim('[', ']'), out _)
+            || options.HostNames.Contains(host, StringComparer.OrdinalIgnoreCase);
+    }
+}
