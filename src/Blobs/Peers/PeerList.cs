@@ -1,4 +1,5 @@
 using System.Net;
+using MeshLedger.Crypto;
 
 namespace MeshLedger.Blobs.Peers;
 
@@ -43,7 +44,44 @@ public sealed class PeerList : IDisposable
 
     internal IReadOnlyList<BlobPeer> Peers => [.. Addresses.Select(address => new BlobPeer(address, _http))];
 
-    internal BlobPeer Peer(Uri address) => new(address, _http);
+    /// <summary>Asks every peer whether it answers.</summary>
+    public async Task<IReadOnlyList<PeerAnswer>> AskAllAsync(
+        TimeSpan patience, TimeProvider clock, CancellationToken cancellationToken) =>
+        await Task.WhenAll(Peers.Select(async peer =>
+        {
+            var began = clock.GetTimestamp();
+            string? fault = null;
+            try
+            {
+                await RangeReader.WithinAsync(token => peer.HaveAsync([], token), patience, clock, cancellationToken);
+            }
+            catch (PeerException exception)
+            {
+                fault = exception.Message;
+            }
+
+            return new PeerAnswer(peer.Name, clock.GetElapsedTime(began), fault);
+        }));
+
+    /// <summary>Gives a peer a blob.</summary>
+    /// <exception cref="BlobNotFoundException">It is not in the store.</exception>
+    /// <exception cref="IOException">The peer did not take it; says why.</exception>
+    public async Task<AddedBlob> PutAsync(
+        Uri address, BlobStore from, BlobHash hash, SigningKey key, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        await using var content = from.OpenRead(hash);
+        try
+        {
+            var type = from.Find(hash)?.Metadata.ContentType;
+            var added = await new BlobPeer(address, _http)
+                .PutAsync(hash, content, type, key, clock.GetUtcNow(), cancellationToken);
+            return new AddedBlob(hash, added.Size, added.WasNew);
+        }
+        catch (PeerException exception)
+        {
+            throw new IOException($"{address} did not take blob {hash}: {exception.Message}");
+        }
+    }
 
     /// <exception cref="FormatException">It is no address of a peer.</exception>
     public static Uri Parse(string text) => TryParse(text, out var address)
@@ -56,3 +94,7 @@ public sealed class PeerList : IDisposable
 
     public void Dispose() => _http.Dispose();
 }
+
+/// <summary>Whether a peer answers.</summary>
+/// <param name="Fault">Null if it does.</param>
+public sealed record PeerAnswer(string Peer, TimeSpan Time, string? Fault);

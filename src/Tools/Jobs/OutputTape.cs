@@ -18,7 +18,9 @@ internal sealed record OutputPiece(
 internal sealed class OutputTape(DataDirectory data)
 {
     private readonly Dictionary<(Did Worker, int Attempt, string Name), long> _ends = [];
-    private readonly BlobDirectory? _blobs = Directory.Exists(data.Blobs) ? BlobDirectory.Open(data.Blobs) : null;
+    private readonly BlobStore? _blobs = Directory.Exists(data.Blobs)
+        ? BlobStore.Open(data.Blobs, new BlobStoreOptions(), TimeProvider.System)
+        : null;
 
     public async Task<IReadOnlyList<OutputPiece>> TakeAsync(RecordedEvent recorded, CancellationToken cancellationToken)
     {

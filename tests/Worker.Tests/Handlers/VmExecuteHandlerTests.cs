@@ -1,4 +1,5 @@
 using MeshLedger.Blobs;
+using MeshLedger.Blobs.Peers;
 using MeshLedger.Crypto;
 using MeshLedger.Machines;
 using MeshLedger.Worker.Handlers;
@@ -10,7 +11,8 @@ public sealed class VmExecuteHandlerTests : IAsyncLifetime, IAsyncDisposable
 {
     private readonly string _root = Directory.CreateTempSubdirectory("meshledger-execute-").FullName;
     private MicroVmHost _machines = null!;
-    private BlobDirectory _blobs = null!;
+    private BlobStore _blobs = null!;
+    private BlobFetcher _fetcher = null!;
     private IOperationHandler _handler = null!;
 
     public Task InitializeAsync()
@@ -26,8 +28,10 @@ public sealed class VmExecuteHandlerTests : IAsyncLifetime, IAsyncDisposable
             throw new InvalidOperationException("$XunitDynamicSkip$" + missing.Message);
         }
 
-        _blobs = BlobDirectory.Open(Path.Combine(_root, "blobs"));
-        _handler = new HandlerTable(new HandlerOptions { Machines = _machines, Blobs = _blobs },
+        _blobs = BlobStore.Open(Path.Combine(_root, "blobs"), new BlobStoreOptions(), TimeProvider.System);
+        _fetcher = new BlobFetcher(
+            _blobs, PeerList.None, new FetchOptions(), TimeProvider.System, NullLogger<BlobFetcher>.Instance);
+        _handler = new HandlerTable(new HandlerOptions { Machines = _machines, Blobs = _fetcher },
             TimeProvider.System)["vm.execute"];
         return Task.CompletedTask;
     }
@@ -182,9 +186,9 @@ public sealed class VmExecuteHandlerTests : IAsyncLifetime, IAsyncDisposable
     [Fact]
     public void The_table_offers_machines_only_where_there_are_some()
     {
-        var without = new HandlerTable(new HandlerOptions { Blobs = _blobs }, TimeProvider.System);
+        var without = new HandlerTable(new HandlerOptions { Blobs = _fetcher }, TimeProvider.System);
         Assert.Equal(["guestkit.inspect", "system.echo", "system.sleep", "test.echo"], without.Operations);
-        var with = new HandlerTable(new HandlerOptions { Blobs = _blobs, Machines = _machines }, TimeProvider.System);
+        var with = new HandlerTable(new HandlerOptions { Blobs = _fetcher, Machines = _machines }, TimeProvider.System);
         Assert.Equal(["guestkit.inspect", "system.echo", "system.sleep", "test.echo", "vm.execute"],
             with.Operations);
     }
@@ -195,8 +199,8 @@ public sealed class VmExecuteHandlerTests : IAsyncLifetime, IAsyncDisposable
         return (result.Error.Code, result.Error.Recoverable);
     }
 
-    private async Task<BlobHash> AddAsync(string guest) => await _blobs.AddFileAsync(
-        Path.Combine(AppContext.BaseDirectory, "guests", guest + ".elf"), CancellationToken.None);
+    private async Task<BlobHash> AddAsync(string guest) => (await _blobs.AddFileAsync(
+        Path.Combine(AppContext.BaseDirectory, "guests", guest + ".elf"), BlobAddition.Plain, CancellationToken.None)).Hash;
 
     private Task<OperationResult> RunAsync(BlobHash hash, string more = "", long timeoutSeconds = 60) =>
         Given.Job("vm.execute", "vm.execute.v1",
