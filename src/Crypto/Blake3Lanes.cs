@@ -1,0 +1,128 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace MeshLedger.Crypto;
+
+/// <summary>What compressing several blocks side by side takes: one 32-bit word of each block in one vector.</summary>
+internal interface ILanes<TVector>
+    where TVector : unmanaged
+{
+    /// <summary>How many blocks are side by side.</summary>
+    static abstract int Count { get; }
+
+    static abstract TVector Broadcast(uint word);
+
+    /// <summary>The word of each lane, one after another.</summary>
+    static abstract TVector Load(ref uint words);
+
+    static abstract TVector Xor(TVector left, TVector right);
+
+    /// <summary>The quarter-round (specification, section 2.2).</summary>
+    static abstract void Mix(ref TVector a, ref TVector b, ref TVector c, ref TVector d, TVector x, TVector y);
+
+    /// <summary>Four words of each lane, of which <paramref name="bytes"/> is the first lane's and each further lane's is
+    /// <paramref name="stride"/> bytes on: the first words of all lanes, the second ones, and so on.</summary>
+    static abstract void LoadWords(
+        ref byte bytes, nint stride, out TVector w0, out TVector w1, out TVector w2, out TVector w3);
+
+    /// <summary>The other way: four words of each lane, lanes 32 bytes apart.</summary>
+    static abstract void StoreWords(ref byte bytes, TVector w0, TVector w1, TVector w2, TVector w3);
+}
+
+/// <summary>Chaining values of several inputs of one length side by side: chunks, or parents.</summary>
+internal static unsafe class Blake3Lanes<TVector, TLanes>
+    where TVector : unmanaged
+    where TLanes : struct, ILanes<TVector>
+{
+    /// <summary>
+    /// Hashes as many inputs as there are lanes, each of <paramref name="blocks"/> whole blocks.
+    /// </summary>
+    /// <param name="input">The first input; each further one is <paramref name="stride"/> bytes on.</param>
+    /// <param name="work">What all inputs have in common.</param>
+    /// <param name="counter">The first input's counter.</param>
+    /// <param name="values">32 bytes an input, one after another.</param>
+    [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Hash(
+        ref byte input, nint stride, int blocks, in Blake3Work work, ulong counter, ref byte values)
+    {
+        // A vector that crosses cache lines is read twice, and the stack is not aligned to lines.
+        var space = stackalloc byte[(18 * sizeof(TVector)) + 64];
+        var m = (TVector*)(((nuint)space + 63) & ~(nuint)63);
+        var counters = (uint*)(m + 16);
+        for (var lane = 0; lane < TLanes.Count; lane++)
+        {
+            var own = work.CountsUp ? counter + (uint)lane : counter;
+            counters[lane] = (uint)own;
+            counters[TLanes.Count + lane] = (uint)(own >> 32);
+        }
+
+        var key = work.Mode.Key.AsUInt32();
+        TVector v0 = TLanes.Broadcast(key[0]), v1 = TLanes.Broadcast(key[1]);
+        TVector v2 = TLanes.Broadcast(key[2]), v3 = TLanes.Broadcast(key[3]);
+        TVector v4 = TLanes.Broadcast(key[4]), v5 = TLanes.Broadcast(key[5]);
+        TVector v6 = TLanes.Broadcast(key[6]), v7 = TLanes.Broadcast(key[7]);
+        for (var block = 0; block < blocks; block++)
+        {
+            ref var words = ref Unsafe.Add(ref input, block * Blake3Core.BlockBytes);
+            TLanes.LoadWords(ref words, stride, out m[0], out m[1], out m[2], out m[3]);
+            TLanes.LoadWords(ref Unsafe.Add(ref words, 16), stride, out m[4], out m[5], out m[6], out m[7]);
+            TLanes.LoadWords(ref Unsafe.Add(ref words, 32), stride, out m[8], out m[9], out m[10], out m[11]);
+            TLanes.LoadWords(ref Unsafe.Add(ref words, 48), stride, out m[12], out m[13], out m[14], out m[15]);
+
+            var edge = (block == 0 ? work.First : 0) | (block == blocks - 1 ? work.Last : 0);
+            TVector v8 = TLanes.Broadcast(Blake3Core.Iv0), v9 = TLanes.Broadcast(Blake3Core.Iv1);
+            TVector v10 = TLanes.Broadcast(Blake3Core.Iv2), v11 = TLanes.Broadcast(Blake3Core.Iv3);
+            TVector v12 = TLanes.Load(ref counters[0]), v13 = TLanes.Load(ref counters[TLanes.Count]);
+            var v14 = TLanes.Broadcast(Blake3Core.BlockBytes);
+            var v15 = TLanes.Broadcast(work.Mode.Flags | edge);
+
+            // The permutation of table 2, applied again and again, as constants.
+            Round(ref v0, ref v1, ref v2, ref v3, ref v4, ref v5, ref v6, ref v7, ref v8, ref v9, ref v10, ref v11,
+                ref v12, ref v13, ref v14, ref v15, m, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+            Round(ref v0, ref v1, ref v2, ref v3, ref v4, ref v5, ref v6, ref v7, ref v8, ref v9, ref v10, ref v11,
+                ref v12, ref v13, ref v14, ref v15, m, 2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8);
+            Round(ref v0, ref v1, ref v2, ref v3, ref v4, ref v5, ref v6, ref v7, ref v8, ref v9, ref v10, ref v11,
+                ref v12, ref v13, ref v14, ref v15, m, 3, 4, 10, 12, 13, 2, 7, 14, 6, 5, 9, 0, 11, 15, 8, 1);
+            Round(ref v0, ref v1, ref v2, ref v3, ref v4, ref v5, ref v6, ref v7, ref v8, ref v9, ref v10, ref v11,
+                ref v12, ref v13, ref v14, ref v15, m, 10, 7, 12, 9, 14, 3, 13, 15, 4, 0, 11, 2, 5, 8, 1, 6);
+            Round(ref v0, ref v1, ref v2, ref v3, ref v4, ref v5, ref v6, ref v7, ref v8, ref v9, ref v10, ref v11,
+                ref v12, ref v13, ref v14, ref v15, m, 12, 13, 9, 11, 15, 10, 14, 8, 7, 2, 5, 3, 0, 1, 6, 4);
+            Round(ref v0, ref v1, ref v2, ref v3, ref v4, ref v5, ref v6, ref v7, ref v8, ref v9, ref v10, ref v11,
+                ref v12, ref v13, ref v14, ref v15, m, 9, 14, 11, 5, 8, 12, 15, 1, 13, 3, 0, 10, 2, 6, 4, 7);
+            Round(ref v0, ref v1, ref v2, ref v3, ref v4, ref v5, ref v6, ref v7, ref v8, ref v9, ref v10, ref v11,
+                ref v12, ref v13, ref v14, ref v15, m, 11, 15, 5, 0, 1, 9, 8, 6, 14, 10, 2, 12, 3, 4, 7, 13);
+
+            v0 = TLanes.Xor(v0, v8);
+            v1 = TLanes.Xor(v1, v9);
+            v2 = TLanes.Xor(v2, v10);
+            v3 = TLanes.Xor(v3, v11);
+            v4 = TLanes.Xor(v4, v12);
+            v5 = TLanes.Xor(v5, v13);
+            v6 = TLanes.Xor(v6, v14);
+            v7 = TLanes.Xor(v7, v15);
+        }
+
+        TLanes.StoreWords(ref values, v0, v1, v2, v3);
+        TLanes.StoreWords(ref Unsafe.Add(ref values, 16), v4, v5, v6, v7);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Round(
+        ref TVector v0, ref TVector v1, ref TVector v2, ref TVector v3,
+        ref TVector v4, ref TVector v5, ref TVector v6, ref TVector v7,
+        ref TVector v8, ref TVector v9, ref TVector v10, ref TVector v11,
+        ref TVector v12, ref TVector v13, ref TVector v14, ref TVector v15, TVector* m,
+        int m0, int m1, int m2, int m3, int m4, int m5, int m6, int m7,
+        int m8, int m9, int m10, int m11, int m12, int m13, int m14, int m15)
+    {
+        TLanes.Mix(ref v0, ref v4, ref v8, ref v12, m[m0], m[m1]);
+        TLanes.Mix(ref v1, ref v5, ref v9, ref v13, m[m2], m[m3]);
+        TLanes.Mix(ref v2, ref v6, ref v10, ref v14, m[m4], m[m5]);
+        TLanes.Mix(ref v3, ref v7, ref v11, ref v15, m[m6], m[m7]);
+        TLanes.Mix(ref v0, ref v5, ref v10, ref v15, m[m8], m[m9]);
+        TLanes.Mix(ref v1, ref v6, ref v11, ref v12, m[m10], m[m11]);
+        TLanes.Mix(ref v2, ref v7, ref v8, ref v13, m[m12], m[m13]);
+        TLanes.Mix(ref v3, ref v4, ref v9, ref v14, m[m14], m[m15]);
+    }
+}
