@@ -64,12 +64,7 @@ internal static unsafe class Blake3Lanes<TVector, TLanes>
         TVector v6 = TLanes.Broadcast(key[6]), v7 = TLanes.Broadcast(key[7]);
         for (var block = 0; block < blocks; block++)
         {
-            ref var words = ref Unsafe.Add(ref input, block * Blake3Core.BlockBytes);
-            TLanes.LoadWords(ref words, stride, out m[0], out m[1], out m[2], out m[3]);
-            TLanes.LoadWords(ref Unsafe.Add(ref words, 16), stride, out m[4], out m[5], out m[6], out m[7]);
-            TLanes.LoadWords(ref Unsafe.Add(ref words, 32), stride, out m[8], out m[9], out m[10], out m[11]);
-            TLanes.LoadWords(ref Unsafe.Add(ref words, 48), stride, out m[12], out m[13], out m[14], out m[15]);
-
+            LoadBlock(ref Unsafe.Add(ref input, block * Blake3Core.BlockBytes), stride, m);
             var edge = (block == 0 ? work.First : 0) | (block == blocks - 1 ? work.Last : 0);
             TVector v8 = TLanes.Broadcast(Blake3Core.Iv0), v9 = TLanes.Broadcast(Blake3Core.Iv1);
             TVector v10 = TLanes.Broadcast(Blake3Core.Iv2), v11 = TLanes.Broadcast(Blake3Core.Iv3);
@@ -77,21 +72,70 @@ internal static unsafe class Blake3Lanes<TVector, TLanes>
             var v14 = TLanes.Broadcast(Blake3Core.BlockBytes);
             var v15 = TLanes.Broadcast(work.Mode.Flags | edge);
 
-            // The permutation of table 2, applied again and again, as constants.
-            Round(ref v0, ref v1, ref v2, ref v3, ref v4, ref v5, ref v6, ref v7, ref v8, ref v9, ref v10, ref v11,
-                ref v12, ref v13, ref v14, ref v15, m, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-            Round(ref v0, ref v1, ref v2, ref v3, ref v4, ref v5, ref v6, ref v7, ref v8, ref v9, ref v10, ref v11,
-                ref v12, ref v13, ref v14, ref v15, m, 2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8);
-            Round(ref v0, ref v1, ref v2, ref v3, ref v4, ref v5, ref v6, ref v7, ref v8, ref v9, ref v10, ref v11,
-                ref v12, ref v13, ref v14, ref v15, m, 3, 4, 10, 12, 13, 2, 7, 14, 6, 5, 9, 0, 11, 15, 8, 1);
-            Round(ref v0, ref v1, ref v2, ref v3, ref v4, ref v5, ref v6, ref v7, ref v8, ref v9, ref v10, ref v11,
-                ref v12, ref v13, ref v14, ref v15, m, 10, 7, 12, 9, 14, 3, 13, 15, 4, 0, 11, 2, 5, 8, 1, 6);
-            Round(ref v0, ref v1, ref v2, ref v3, ref v4, ref v5, ref v6, ref v7, ref v8, ref v9, ref v10, ref v11,
-                ref v12, ref v13, ref v14, ref v15, m, 12, 13, 9, 11, 15, 10, 14, 8, 7, 2, 5, 3, 0, 1, 6, 4);
-            Round(ref v0, ref v1, ref v2, ref v3, ref v4, ref v5, ref v6, ref v7, ref v8, ref v9, ref v10, ref v11,
-                ref v12, ref v13, ref v14, ref v15, m, 9, 14, 11, 5, 8, 12, 15, 1, 13, 3, 0, 10, 2, 6, 4, 7);
-            Round(ref v0, ref v1, ref v2, ref v3, ref v4, ref v5, ref v6, ref v7, ref v8, ref v9, ref v10, ref v11,
-                ref v12, ref v13, ref v14, ref v15, m, 11, 15, 5, 0, 1, 9, 8, 6, 14, 10, 2, 12, 3, 4, 7, 13);
+            // Seven rounds, with the permutation of table 2 applied again and again as constants. Written out: a loop
+            // over the rounds would look every word's place up, and the compiler inlines no method of so many parameters.
+            TLanes.Mix(ref v0, ref v4, ref v8, ref v12, m[0], m[1]);
+            TLanes.Mix(ref v1, ref v5, ref v9, ref v13, m[2], m[3]);
+            TLanes.Mix(ref v2, ref v6, ref v10, ref v14, m[4], m[5]);
+            TLanes.Mix(ref v3, ref v7, ref v11, ref v15, m[6], m[7]);
+            TLanes.Mix(ref v0, ref v5, ref v10, ref v15, m[8], m[9]);
+            TLanes.Mix(ref v1, ref v6, ref v11, ref v12, m[10], m[11]);
+            TLanes.Mix(ref v2, ref v7, ref v8, ref v13, m[12], m[13]);
+            TLanes.Mix(ref v3, ref v4, ref v9, ref v14, m[14], m[15]);
+
+            TLanes.Mix(ref v0, ref v4, ref v8, ref v12, m[2], m[6]);
+            TLanes.Mix(ref v1, ref v5, ref v9, ref v13, m[3], m[10]);
+            TLanes.Mix(ref v2, ref v6, ref v10, ref v14, m[7], m[0]);
+            TLanes.Mix(ref v3, ref v7, ref v11, ref v15, m[4], m[13]);
+            TLanes.Mix(ref v0, ref v5, ref v10, ref v15, m[1], m[11]);
+            TLanes.Mix(ref v1, ref v6, ref v11, ref v12, m[12], m[5]);
+            TLanes.Mix(ref v2, ref v7, ref v8, ref v13, m[9], m[14]);
+            TLanes.Mix(ref v3, ref v4, ref v9, ref v14, m[15], m[8]);
+
+            TLanes.Mix(ref v0, ref v4, ref v8, ref v12, m[3], m[4]);
+            TLanes.Mix(ref v1, ref v5, ref v9, ref v13, m[10], m[12]);
+            TLanes.Mix(ref v2, ref v6, ref v10, ref v14, m[13], m[2]);
+            TLanes.Mix(ref v3, ref v7, ref v11, ref v15, m[7], m[14]);
+            TLanes.Mix(ref v0, ref v5, ref v10, ref v15, m[6], m[5]);
+            TLanes.Mix(ref v1, ref v6, ref v11, ref v12, m[9], m[0]);
+            TLanes.Mix(ref v2, ref v7, ref v8, ref v13, m[11], m[15]);
+            TLanes.Mix(ref v3, ref v4, ref v9, ref v14, m[8], m[1]);
+
+            TLanes.Mix(ref v0, ref v4, ref v8, ref v12, m[10], m[7]);
+            TLanes.Mix(ref v1, ref v5, ref v9, ref v13, m[12], m[9]);
+            TLanes.Mix(ref v2, ref v6, ref v10, ref v14, m[14], m[3]);
+            TLanes.Mix(ref v3, ref v7, ref v11, ref v15, m[13], m[15]);
+            TLanes.Mix(ref v0, ref v5, ref v10, ref v15, m[4], m[0]);
+            TLanes.Mix(ref v1, ref v6, ref v11, ref v12, m[11], m[2]);
+            TLanes.Mix(ref v2, ref v7, ref v8, ref v13, m[5], m[8]);
+            TLanes.Mix(ref v3, ref v4, ref v9, ref v14, m[1], m[6]);
+
+            TLanes.Mix(ref v0, ref v4, ref v8, ref v12, m[12], m[13]);
+            TLanes.Mix(ref v1, ref v5, ref v9, ref v13, m[9], m[11]);
+            TLanes.Mix(ref v2, ref v6, ref v10, ref v14, m[15], m[10]);
+            TLanes.Mix(ref v3, ref v7, ref v11, ref v15, m[14], m[8]);
+            TLanes.Mix(ref v0, ref v5, ref v10, ref v15, m[7], m[2]);
+            TLanes.Mix(ref v1, ref v6, ref v11, ref v12, m[5], m[3]);
+            TLanes.Mix(ref v2, ref v7, ref v8, ref v13, m[0], m[1]);
+            TLanes.Mix(ref v3, ref v4, ref v9, ref v14, m[6], m[4]);
+
+            TLanes.Mix(ref v0, ref v4, ref v8, ref v12, m[9], m[14]);
+            TLanes.Mix(ref v1, ref v5, ref v9, ref v13, m[11], m[5]);
+            TLanes.Mix(ref v2, ref v6, ref v10, ref v14, m[8], m[12]);
+            TLanes.Mix(ref v3, ref v7, ref v11, ref v15, m[15], m[1]);
+            TLanes.Mix(ref v0, ref v5, ref v10, ref v15, m[13], m[3]);
+            TLanes.Mix(ref v1, ref v6, ref v11, ref v12, m[0], m[10]);
+            TLanes.Mix(ref v2, ref v7, ref v8, ref v13, m[2], m[6]);
+            TLanes.Mix(ref v3, ref v4, ref v9, ref v14, m[4], m[7]);
+
+            TLanes.Mix(ref v0, ref v4, ref v8, ref v12, m[11], m[15]);
+            TLanes.Mix(ref v1, ref v5, ref v9, ref v13, m[5], m[0]);
+            TLanes.Mix(ref v2, ref v6, ref v10, ref v14, m[1], m[9]);
+            TLanes.Mix(ref v3, ref v7, ref v11, ref v15, m[8], m[6]);
+            TLanes.Mix(ref v0, ref v5, ref v10, ref v15, m[14], m[10]);
+            TLanes.Mix(ref v1, ref v6, ref v11, ref v12, m[2], m[12]);
+            TLanes.Mix(ref v2, ref v7, ref v8, ref v13, m[3], m[4]);
+            TLanes.Mix(ref v3, ref v4, ref v9, ref v14, m[7], m[13]);
 
             v0 = TLanes.Xor(v0, v8);
             v1 = TLanes.Xor(v1, v9);
@@ -107,22 +151,14 @@ internal static unsafe class Blake3Lanes<TVector, TLanes>
         TLanes.StoreWords(ref Unsafe.Add(ref values, 16), v4, v5, v6, v7);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Round(
-        ref TVector v0, ref TVector v1, ref TVector v2, ref TVector v3,
-        ref TVector v4, ref TVector v5, ref TVector v6, ref TVector v7,
-        ref TVector v8, ref TVector v9, ref TVector v10, ref TVector v11,
-        ref TVector v12, ref TVector v13, ref TVector v14, ref TVector v15, TVector* m,
-        int m0, int m1, int m2, int m3, int m4, int m5, int m6, int m7,
-        int m8, int m9, int m10, int m11, int m12, int m13, int m14, int m15)
+    /// <summary>A block of each lane, as one vector a word. A method of its own: the compiler has a limit of variables
+    /// up to which it inlines, and the rounds need it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void LoadBlock(ref byte input, nint stride, TVector* m)
     {
-        TLanes.Mix(ref v0, ref v4, ref v8, ref v12, m[m0], m[m1]);
-        TLanes.Mix(ref v1, ref v5, ref v9, ref v13, m[m2], m[m3]);
-        TLanes.Mix(ref v2, ref v6, ref v10, ref v14, m[m4], m[m5]);
-        TLanes.Mix(ref v3, ref v7, ref v11, ref v15, m[m6], m[m7]);
-        TLanes.Mix(ref v0, ref v5, ref v10, ref v15, m[m8], m[m9]);
-        TLanes.Mix(ref v1, ref v6, ref v11, ref v12, m[m10], m[m11]);
-        TLanes.Mix(ref v2, ref v7, ref v8, ref v13, m[m12], m[m13]);
-        TLanes.Mix(ref v3, ref v4, ref v9, ref v14, m[m14], m[m15]);
+        for (var four = 0; four < 16; four += 4, m += 4)
+        {
+            TLanes.LoadWords(ref Unsafe.Add(ref input, 4 * four), stride, out m[0], out m[1], out m[2], out m[3]);
+        }
     }
 }

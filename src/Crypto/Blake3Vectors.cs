@@ -61,8 +61,9 @@ internal readonly struct Lanes512 : ILanes<Vector512<uint>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<uint> Gather(ref byte bytes, nint stride) => Vector512.Create(
-        Lanes256.Gather(ref bytes, stride), Lanes256.Gather(ref Unsafe.Add(ref bytes, 8 * stride), stride));
+    private static Vector512<uint> Gather(ref byte bytes, nint stride) =>
+        Lanes256.Gather(ref bytes, stride).ToVector512Unsafe()
+            .WithUpper(Lanes256.Gather(ref Unsafe.Add(ref bytes, 8 * stride), stride));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Transpose(
