@@ -9,7 +9,7 @@ namespace MeshLedger.Crypto;
 // left to transpose is four words of four lanes within 128 bits, which every instruction set does alike.
 
 /// <summary>16 lanes: AVX-512, which rotates by itself.</summary>
-internal readonly struct Lanes512 : ILanes<Vector512<uint>>
+internal readonly unsafe struct Lanes512 : ILanes<Vector512<uint>>
 {
     public static int Count => 16;
 
@@ -24,14 +24,14 @@ internal readonly struct Lanes512 : ILanes<Vector512<uint>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Mix(
         ref Vector512<uint> a, ref Vector512<uint> b, ref Vector512<uint> c, ref Vector512<uint> d,
-        Vector512<uint> x, Vector512<uint> y)
+        Vector512<uint>* x, Vector512<uint>* y)
     {
         // The message comes first: it is at hand while b is still being made.
-        a = a + x + b;
+        a = a + *x + b;
         d = Avx512F.RotateRight(d ^ a, 16);
         c += d;
         b = Avx512F.RotateRight(b ^ c, 12);
-        a = a + y + b;
+        a = a + *y + b;
         d = Avx512F.RotateRight(d ^ a, 8);
         c += d;
         b = Avx512F.RotateRight(b ^ c, 7);
@@ -82,7 +82,7 @@ internal readonly struct Lanes512 : ILanes<Vector512<uint>>
 }
 
 /// <summary>8 lanes: AVX2, which rotates by whole bytes with a shuffle.</summary>
-internal readonly struct Lanes256 : ILanes<Vector256<uint>>
+internal readonly unsafe struct Lanes256 : ILanes<Vector256<uint>>
 {
     public static int Count => 8;
 
@@ -97,14 +97,14 @@ internal readonly struct Lanes256 : ILanes<Vector256<uint>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Mix(
         ref Vector256<uint> a, ref Vector256<uint> b, ref Vector256<uint> c, ref Vector256<uint> d,
-        Vector256<uint> x, Vector256<uint> y)
+        Vector256<uint>* x, Vector256<uint>* y)
     {
-        a = a + x + b;
+        a = a + *x + b;
         d = Avx2.Shuffle((d ^ a).AsByte(), Vector256.Create(Lanes128.By16, Lanes128.By16)).AsUInt32();
         c += d;
         b ^= c;
         b = (b >>> 12) | (b << 20);
-        a = a + y + b;
+        a = a + *y + b;
         d = Avx2.Shuffle((d ^ a).AsByte(), Vector256.Create(Lanes128.By8, Lanes128.By8)).AsUInt32();
         c += d;
         b ^= c;
@@ -162,7 +162,7 @@ internal readonly struct Lanes256 : ILanes<Vector256<uint>>
 }
 
 /// <summary>4 lanes: SSE4.1, or Arm's Advanced SIMD.</summary>
-internal readonly struct Lanes128 : ILanes<Vector128<uint>>
+internal readonly unsafe struct Lanes128 : ILanes<Vector128<uint>>
 {
     public static int Count => 4;
 
@@ -179,6 +179,11 @@ internal readonly struct Lanes128 : ILanes<Vector128<uint>>
     public static Vector128<uint> Load(ref uint words) => Vector128.LoadUnsafe(ref words);
 
     public static Vector128<uint> Xor(Vector128<uint> left, Vector128<uint> right) => left ^ right;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Mix(
+        ref Vector128<uint> a, ref Vector128<uint> b, ref Vector128<uint> c, ref Vector128<uint> d,
+        Vector128<uint>* x, Vector128<uint>* y) => Mix(ref a, ref b, ref c, ref d, *x, *y);
 
     /// <summary>Also the quarter-round of one block's four columns.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
