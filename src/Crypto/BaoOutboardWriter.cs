@@ -18,13 +18,17 @@ public sealed class BaoOutboardWriter
     /// <summary>Groups whose values are at hand at once; their parents are 64 KiB.</summary>
     private const int BlockGroups = 1024;
 
-    private const int BatchBytes = 128 * 1024;
+    /// <summary>Groups that are hashed at once on one thread; on all cores it is a block.</summary>
+    private const int SerialBatch = 64;
+
+    private const int ContentBytes = 256 * 1024;
 
     private readonly Stream _outboard;
     private readonly int _groupLog;
     private readonly int _groupBytes;
     private readonly byte[] _content;
     private readonly byte[] _values = new byte[BlockGroups * 32];
+    private byte[]? _batch;
     private int _contentLength;
     private int _valuesLength;
     private long _groups;
@@ -45,7 +49,7 @@ public sealed class BaoOutboardWriter
         _outboard = outboard;
         _groupLog = groupLog;
         _groupBytes = new BaoTree(0, groupLog).GroupBytes;
-        _content = new byte[Math.Max(_groupBytes, BatchBytes)];
+        _content = new byte[Math.Max(_groupBytes, ContentBytes)];
     }
 
     /// <summary>Adds content, on the caller's thread alone.</summary>
@@ -113,8 +117,10 @@ public sealed class BaoOutboardWriter
     /// <summary>Whole groups that are not the root.</summary>
     private void AddGroups(ReadOnlySpan<byte> groups, bool parallel)
     {
-        Span<byte> values = stackalloc byte[64 * 32];
-        var batch = 64 * _groupBytes;
+        _batch ??= parallel ? new byte[BlockGroups * 32] : null;
+        Span<byte> few = stackalloc byte[SerialBatch * 32];
+        var values = parallel ? _batch : few;
+        var batch = values.Length / 32 * _groupBytes;
         while (!groups.IsEmpty)
         {
             var take = Math.Min(batch, groups.Length);

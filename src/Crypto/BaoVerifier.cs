@@ -13,12 +13,14 @@ namespace MeshLedger.Crypto;
 public sealed class BaoVerifier
 {
     private const int WindowParents = 127;
-    private const int BatchGroups = 64;
+    private const int SerialBatch = 64;
+    private const int ParallelBatch = 1024;
 
     private readonly IByteSource _outboard;
     private readonly BaoNode _root;
     private readonly (BaoNode Left, BaoNode Right)[] _way = new (BaoNode, BaoNode)[54];
     private readonly byte[] _window = new byte[WindowParents * BaoTree.ParentBytes];
+    private byte[]? _values;
     private int _depth;
     private long _windowStart;
     private int _windowLength;
@@ -53,11 +55,13 @@ public sealed class BaoVerifier
             return false;
         }
 
-        Span<byte> values = stackalloc byte[32 * BatchGroups];
-        for (var done = 0; done < groups; done += BatchGroups)
+        _values ??= parallel ? new byte[32 * ParallelBatch] : null;
+        Span<byte> few = stackalloc byte[32 * SerialBatch];
+        var values = parallel ? _values : few;
+        for (var done = 0; done < groups; done += values.Length / 32)
         {
             var first = firstGroup + done;
-            var some = Math.Min(BatchGroups, groups - done);
+            var some = Math.Min(values.Length / 32, groups - done);
             var rest = content[(done * Tree.GroupBytes)..];
             var bytes = rest[..Math.Min(rest.Length, some * Tree.GroupBytes)];
             Values(first, bytes, values[..(32 * some)], parallel);

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace MeshLedger.Crypto;
 
@@ -88,6 +89,16 @@ internal static unsafe class Blake3Lanes<TVector, TLanes>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void LoadBlock(ref byte input, nint stride, TVector* m)
     {
+        // Hardware foresees a few streams, not 16. An address is only a hint here: the input need not be pinned.
+        if (Sse.IsSupported && stride > Blake3Core.BlockBytes)
+        {
+            var ahead = (byte*)Unsafe.AsPointer(ref input) + (4 * Blake3Core.BlockBytes);
+            for (var lane = 0; lane < TLanes.Count; lane++, ahead += stride)
+            {
+                Sse.Prefetch0(ahead);
+            }
+        }
+
         for (var four = 0; four < 16; four += 4, m += 4)
         {
             TLanes.LoadWords(ref Unsafe.Add(ref input, 4 * four), stride, out m[0], out m[1], out m[2], out m[3]);
