@@ -16,12 +16,11 @@ internal readonly unsafe struct Quarter32 : IQuarter<uint>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Mix(ref uint a, ref uint b, ref uint c, ref uint d, uint* x, uint* y)
     {
-        // Volatile, so that the compiler does not keep the message in registers, of which the state needs all there are.
-        a = a + Volatile.Read(ref *x) + b;
+        a = a + *x + b;
         d = BitOperations.RotateRight(d ^ a, 16);
         c += d;
         b = BitOperations.RotateRight(b ^ c, 12);
-        a = a + Volatile.Read(ref *y) + b;
+        a = a + *y + b;
         d = BitOperations.RotateRight(d ^ a, 8);
         c += d;
         b = BitOperations.RotateRight(b ^ c, 7);
@@ -31,7 +30,8 @@ internal readonly unsafe struct Quarter32 : IQuarter<uint>
 /// <summary>
 /// The seven rounds, with the permutation of table 2 applied again and again as constants. They are written out: a loop
 /// over the rounds would look every word's place up, and the compiler inlines no method of as many parameters as a round
-/// has.
+/// has. The message is passed by address and a word of the state put down in each round, so that the compiler reads the
+/// message where it is used: it would rather read it once and spill it.
 /// </summary>
 internal static unsafe class Blake3Rounds<TVector, TQuarter>
     where TVector : unmanaged
@@ -55,6 +55,7 @@ internal static unsafe class Blake3Rounds<TVector, TQuarter>
         TQuarter.Mix(ref v2, ref v7, ref v8, ref v13, m + 12, m + 13);
         TQuarter.Mix(ref v3, ref v4, ref v9, ref v14, m + 14, m + 15);
 
+        state[15] = v15;
         TQuarter.Mix(ref v0, ref v4, ref v8, ref v12, m + 2, m + 6);
         TQuarter.Mix(ref v1, ref v5, ref v9, ref v13, m + 3, m + 10);
         TQuarter.Mix(ref v2, ref v6, ref v10, ref v14, m + 7, m + 0);
@@ -64,6 +65,7 @@ internal static unsafe class Blake3Rounds<TVector, TQuarter>
         TQuarter.Mix(ref v2, ref v7, ref v8, ref v13, m + 9, m + 14);
         TQuarter.Mix(ref v3, ref v4, ref v9, ref v14, m + 15, m + 8);
 
+        state[15] = v15;
         TQuarter.Mix(ref v0, ref v4, ref v8, ref v12, m + 3, m + 4);
         TQuarter.Mix(ref v1, ref v5, ref v9, ref v13, m + 10, m + 12);
         TQuarter.Mix(ref v2, ref v6, ref v10, ref v14, m + 13, m + 2);
@@ -73,6 +75,7 @@ internal static unsafe class Blake3Rounds<TVector, TQuarter>
         TQuarter.Mix(ref v2, ref v7, ref v8, ref v13, m + 11, m + 15);
         TQuarter.Mix(ref v3, ref v4, ref v9, ref v14, m + 8, m + 1);
 
+        state[15] = v15;
         TQuarter.Mix(ref v0, ref v4, ref v8, ref v12, m + 10, m + 7);
         TQuarter.Mix(ref v1, ref v5, ref v9, ref v13, m + 12, m + 9);
         TQuarter.Mix(ref v2, ref v6, ref v10, ref v14, m + 14, m + 3);
@@ -82,6 +85,7 @@ internal static unsafe class Blake3Rounds<TVector, TQuarter>
         TQuarter.Mix(ref v2, ref v7, ref v8, ref v13, m + 5, m + 8);
         TQuarter.Mix(ref v3, ref v4, ref v9, ref v14, m + 1, m + 6);
 
+        state[15] = v15;
         TQuarter.Mix(ref v0, ref v4, ref v8, ref v12, m + 12, m + 13);
         TQuarter.Mix(ref v1, ref v5, ref v9, ref v13, m + 9, m + 11);
         TQuarter.Mix(ref v2, ref v6, ref v10, ref v14, m + 15, m + 10);
@@ -91,6 +95,7 @@ internal static unsafe class Blake3Rounds<TVector, TQuarter>
         TQuarter.Mix(ref v2, ref v7, ref v8, ref v13, m + 0, m + 1);
         TQuarter.Mix(ref v3, ref v4, ref v9, ref v14, m + 6, m + 4);
 
+        state[15] = v15;
         TQuarter.Mix(ref v0, ref v4, ref v8, ref v12, m + 9, m + 14);
         TQuarter.Mix(ref v1, ref v5, ref v9, ref v13, m + 11, m + 5);
         TQuarter.Mix(ref v2, ref v6, ref v10, ref v14, m + 8, m + 12);
@@ -100,6 +105,7 @@ internal static unsafe class Blake3Rounds<TVector, TQuarter>
         TQuarter.Mix(ref v2, ref v7, ref v8, ref v13, m + 2, m + 6);
         TQuarter.Mix(ref v3, ref v4, ref v9, ref v14, m + 4, m + 7);
 
+        state[15] = v15;
         TQuarter.Mix(ref v0, ref v4, ref v8, ref v12, m + 11, m + 15);
         TQuarter.Mix(ref v1, ref v5, ref v9, ref v13, m + 5, m + 0);
         TQuarter.Mix(ref v2, ref v6, ref v10, ref v14, m + 1, m + 9);

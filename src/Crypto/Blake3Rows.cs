@@ -62,9 +62,14 @@ internal static class Blake3Rows<TRows>
 /// <summary>Rows by SSE4.1.</summary>
 internal readonly struct Sse41Rows : IRows
 {
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Mix(
         ref Vector128<uint> a, ref Vector128<uint> b, ref Vector128<uint> c, ref Vector128<uint> d,
-        Vector128<uint> x, Vector128<uint> y) => Lanes128.Mix(ref a, ref b, ref c, ref d, x, y);
+        Vector128<uint> x, Vector128<uint> y)
+    {
+        Lanes128.MixFirst(ref a, ref b, ref c, ref d, x);
+        Lanes128.MixSecond(ref a, ref b, ref c, ref d, y);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void LoadMessage(

@@ -183,19 +183,28 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<uint>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Mix(
         ref Vector128<uint> a, ref Vector128<uint> b, ref Vector128<uint> c, ref Vector128<uint> d,
-        Vector128<uint>* x, Vector128<uint>* y) => Mix(ref a, ref b, ref c, ref d, *x, *y);
+        Vector128<uint>* x, Vector128<uint>* y)
+    {
+        MixFirst(ref a, ref b, ref c, ref d, *x);
+        MixSecond(ref a, ref b, ref c, ref d, *y);
+    }
 
-    /// <summary>Also the quarter-round of one block's four columns.</summary>
+    /// <summary>The first half of a quarter-round, also of one block's four columns.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Mix(
-        ref Vector128<uint> a, ref Vector128<uint> b, ref Vector128<uint> c, ref Vector128<uint> d,
-        Vector128<uint> x, Vector128<uint> y)
+    public static void MixFirst(
+        ref Vector128<uint> a, ref Vector128<uint> b, ref Vector128<uint> c, ref Vector128<uint> d, Vector128<uint> x)
     {
         a = a + x + b;
         d = Vector128.Shuffle((d ^ a).AsByte(), By16).AsUInt32();
         c += d;
         b ^= c;
         b = (b >>> 12) | (b << 20);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void MixSecond(
+        ref Vector128<uint> a, ref Vector128<uint> b, ref Vector128<uint> c, ref Vector128<uint> d, Vector128<uint> y)
+    {
         a = a + y + b;
         d = Vector128.Shuffle((d ^ a).AsByte(), By8).AsUInt32();
         c += d;
