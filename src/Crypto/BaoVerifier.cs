@@ -107,7 +107,7 @@ public sealed class BaoVerifier
     }
 
     /// <summary>The leaf of <paramref name="group"/>, its value verified, from the last way's deepest node above it.</summary>
-    internal bool TryDescend(long group, out BaoNode leaf, out BaoFault fault)
+    private bool TryDescend(long group, out BaoNode leaf, out BaoFault fault)
     {
         while (_depth > 0 && !IsUnder(_way[_depth - 1], group))
         {

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.Intrinsics;
 using Microsoft.Win32.SafeHandles;
 
@@ -58,29 +59,39 @@ internal static class Blake3Reading
     public static async Task<BlobHash> HashAsync(Stream content, CancellationToken cancellationToken)
     {
         var hasher = new Blake3Hasher();
-        var (current, next) = (GC.AllocateUninitializedArray<byte>(StreamBytes), Array.Empty<byte>());
-        var length = await content.ReadAtLeastAsync(current, StreamBytes, false, cancellationToken).ConfigureAwait(false);
-        while (length == StreamBytes)
+        var current = ArrayPool<byte>.Shared.Rent(StreamBytes);
+        var next = ArrayPool<byte>.Shared.Rent(StreamBytes);
+        try
         {
-            // The second buffer is needed only by what is longer than the first.
-            next = next.Length == 0 ? GC.AllocateUninitializedArray<byte>(StreamBytes) : next;
-            var bytes = current;
-            var hashing = Task.Run(() => hasher.UpdateParallel(bytes), CancellationToken.None);
-            try
+            var length = await ReadAsync(content, current, cancellationToken).ConfigureAwait(false);
+            while (length == StreamBytes)
             {
-                length = await content.ReadAtLeastAsync(next, StreamBytes, false, cancellationToken).ConfigureAwait(false);
-            }
-            finally
-            {
-                await hashing.ConfigureAwait(false);
+                var bytes = current;
+                var hashing = Task.Run(() => hasher.UpdateParallel(bytes.AsSpan(0, StreamBytes)), CancellationToken.None);
+                try
+                {
+                    length = await ReadAsync(content, next, cancellationToken).ConfigureAwait(false);
+                }
+                finally
+                {
+                    await hashing.ConfigureAwait(false);
+                }
+
+                (current, next) = (next, current);
             }
 
-            (current, next) = (next, current);
+            hasher.UpdateParallel(current.AsSpan(0, length));
+            return hasher.Finish();
         }
-
-        hasher.UpdateParallel(current.AsSpan(0, length));
-        return hasher.Finish();
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(current);
+            ArrayPool<byte>.Shared.Return(next);
+        }
     }
+
+    private static ValueTask<int> ReadAsync(Stream content, byte[] buffer, CancellationToken cancellationToken) =>
+        content.ReadAtLeastAsync(buffer.AsMemory(0, StreamBytes), StreamBytes, false, cancellationToken);
 
     private static void HashPieces(SafeFileHandle file, ref Blake3State state, long start, int count)
     {

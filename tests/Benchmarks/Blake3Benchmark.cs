@@ -51,7 +51,9 @@ internal static class Blake3Benchmark
     private static void Outboards(byte[] content)
     {
         var (plain, plainAll, outboard, outboardAll, verify) = (new Best(), new Best(), new Best(), new Best(), new Best());
+        var (encode, decode) = (new Best(), new Best());
         using var nodes = new MemoryStream();
+        using var slice = new MemoryStream(content.Length / 16 * 18);
         for (var turn = 0; turn < Turns; turn++)
         {
             var root = plain.Time(() => Blake3.Hash(content));
@@ -63,12 +65,21 @@ internal static class Blake3Benchmark
             {
                 throw new InvalidOperationException("The outboard does not verify.");
             }
+
+            var encoding = BaoEncoding.Outboard(
+                root, new BaoTree(content.Length), ByteSource.Of(nodes.ToArray()), ByteSource.Of(content));
+            slice.Position = 0;
+            encode.Time(() => Copy(encoding.OpenSlice(0, long.MaxValue), slice));
+            slice.Position = 0;
+            decode.Time(() => Copy(BaoDecoder.Combined(root, slice), Stream.Null));
         }
 
         Figure.Print("blake3_memory_1t", plain.Rate, "MiB/s");
         Figure.Print("blake3_memory_all", plainAll.Rate, "MiB/s");
         Figure.Print("bao_outboard_1t", outboard.Rate, "MiB/s", "blake3_memory_1t", plain.Rate);
         Figure.Print("bao_outboard_all", outboardAll.Rate, "MiB/s", "blake3_memory_all", plainAll.Rate);
+        Figure.Print("bao_slice_encode_1t", encode.Rate, "MiB/s", "blake3_memory_1t", plain.Rate);
+        Figure.Print("bao_slice_decode_1t", decode.Rate, "MiB/s", "blake3_memory_1t", plain.Rate);
         Figure.Print("bao_verify_1t", verify.Rate, "MiB/s", "blake3_memory_1t", plain.Rate);
     }
 
@@ -77,6 +88,16 @@ internal static class Blake3Benchmark
         var writer = new BaoOutboardWriter(nodes);
         write(writer);
         return writer.Finish().Hash;
+    }
+
+    private static bool Copy(Stream from, Stream to)
+    {
+        using (from)
+        {
+            from.CopyTo(to);
+        }
+
+        return true;
     }
 
     private static void Small(string name, int length)
