@@ -22,8 +22,8 @@ internal interface ILanes<TVector> : IQuarter<TVector>
     /// 4 * <paramref name="stride"/> bytes on, and so forth.</summary>
     static abstract TVector Gather(ref byte bytes, nint stride);
 
-    /// <summary>From four words of each fourth lane, beginning with each of four lanes, the first words of all lanes, the
-    /// second ones and so on; and back.</summary>
+    /// <summary>From four words of each fourth lane, beginning with each of four lanes, the first words of all lanes,
+    /// the second ones and so on; and back.</summary>
     static abstract void Transpose(
         TVector r0, TVector r1, TVector r2, TVector r3,
         out TVector w0, out TVector w1, out TVector w2, out TVector w3);
