@@ -9,6 +9,7 @@ var benchmarks = new Dictionary<string, Func<Task>>
     ["audit"] = ReadBenchmarks.AuditAsync,
     ["jobs"] = JobsBenchmark.RunAsync,
     ["market"] = MarketBenchmark.RunAsync,
+    ["blake3"] = Blake3Benchmark.RunAsync,
     ["microvm"] = MicroVmBenchmark.RunAsync,
 };
 if (args is not [var name] || !benchmarks.TryGetValue(name, out var benchmark))

@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using System.Text;
 using System.Text.Json;
 using FsCheck;
@@ -10,9 +11,15 @@ public sealed class Blake3Tests
     private static readonly JsonDocument Vectors = JsonDocument.Parse(
         File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "vectors", "blake3.json")));
 
-    [Fact]
-    public void Every_vector_of_all_three_modes_is_met()
+    /// <summary>Every way to compute it that this machine has. The last is the one that production takes.</summary>
+    public static TheoryData<int> Degrees =>
+        [.. Enum.GetValues<Blake3Degree>().Where(degree => degree <= Blake3Core.Best).Select(degree => (int)degree)];
+
+    [Theory]
+    [MemberData(nameof(Degrees))]
+    public void Every_vector_of_all_three_modes_is_met(int degree)
     {
+        var by = (Blake3Degree)degree;
         var root = Vectors.RootElement;
         var key = Encoding.ASCII.GetBytes(root.GetProperty("key").GetString()!);
         var context = root.GetProperty("context_string").GetString()!;
@@ -21,18 +28,59 @@ public sealed class Blake3Tests
         foreach (var vector in cases.EnumerateArray())
         {
             var input = Pattern(vector.GetProperty("input_len").GetInt32());
-            AssertOutput(vector.GetProperty("hash").GetString()!, new Blake3Hasher(), input);
-            AssertOutput(vector.GetProperty("keyed_hash").GetString()!, Blake3Hasher.Keyed(key), input);
-            AssertOutput(vector.GetProperty("derive_key").GetString()!, Blake3Hasher.DeriveKey(context), input);
-            Assert.Equal(vector.GetProperty("hash").GetString()![..64], Blake3.Hash(input).ToString());
+            AssertOutput(vector.GetProperty("hash").GetString()!, new Blake3Hasher(Blake3Mode.PlainBy(by)), input);
+            AssertOutput(vector.GetProperty("keyed_hash").GetString()!, Blake3Hasher.Keyed(key, by), input);
+            AssertOutput(vector.GetProperty("derive_key").GetString()!, Blake3Hasher.DeriveKey(context, by), input);
+            var value = new byte[32];
+            Blake3Tree.Value(Blake3Mode.PlainBy(by), input, 0, true).CopyTo(value);
+            Assert.Equal(vector.GetProperty("hash").GetString()![..64], Convert.ToHexStringLower(value));
+            Assert.Equal(new BlobHash(value), Blake3.Hash(input));
         }
+    }
+
+    [Theory]
+    [MemberData(nameof(Degrees))]
+    public void Every_way_gives_one_hash_also_past_a_counter_of_32_bits(int degree)
+    {
+        var (by, portable) = (Blake3Mode.PlainBy((Blake3Degree)degree), Blake3Mode.PlainBy(Blake3Degree.Portable));
+        foreach (var length in BaoSamples.Lengths)
+        {
+            var input = Pattern(length);
+            foreach (var chunk in new ulong[] { 0, uint.MaxValue - 7, 1UL << 40 })
+            {
+                Assert.Equal(
+                    Blake3Tree.Value(portable, input, chunk, false), Blake3Tree.Value(by, input, chunk, false));
+                Assert.Equal(
+                    Blake3Tree.Value(portable, input, chunk, false), Blake3Tree.ParallelValue(by, input, chunk, false));
+            }
+        }
+    }
+
+    [Fact]
+    public void Output_from_any_position_is_part_of_the_whole_output()
+    {
+        var whole = new byte[1_000];
+        var hasher = new Blake3Hasher();
+        hasher.Update(Pattern(5_000));
+        hasher.Finish(whole);
+        for (var position = 0; position < 200; position++)
+        {
+            var part = new byte[300 - position];
+            hasher.Finish(part, (ulong)position);
+            Assert.Equal(whole[position..300], part);
+        }
+
+        var far = new byte[128];
+        hasher.Finish(far, ulong.MaxValue - 200);
+        Assert.NotEqual(new byte[128], far);
     }
 
     [Fact]
     public void Any_split_gives_one_hash()
     {
-        var inputs = Gen.Choose(0, 40_000).SelectMany(length =>
-            Gen.Choose(1, 9_000).ListOf().Select(pieces => (length, pieces)));
+        var inputs = Gen.OneOf(Gen.Choose(0, 40_000), Gen.Choose(0, 2_000_000)).SelectMany(length =>
+            Gen.OneOf(Gen.Choose(1, 9_000), Gen.Choose(1, 900_000), Gen.Choose(1, 900).Select(kib => kib * 1024))
+                .ListOf().Select(pieces => (length, pieces)));
         Prop.ForAll(inputs.ToArbitrary(), input =>
         {
             var bytes = Pattern(input.length);
@@ -41,7 +89,15 @@ public sealed class Blake3Tests
             foreach (var piece in input.pieces)
             {
                 var take = Math.Min(piece, rest.Length);
-                hasher.Update(rest[..take]);
+                if (piece % 2 == 0)
+                {
+                    hasher.Update(rest[..take]);
+                }
+                else
+                {
+                    hasher.UpdateParallel(rest[..take]);
+                }
+
                 rest = rest[take..];
             }
 
@@ -81,10 +137,14 @@ public sealed class Blake3Tests
         Assert.Throws<ArgumentException>(() => Blake3Hasher.Keyed(new byte[31]));
     }
 
-    [Fact]
-    public void A_small_hash_allocates_nothing()
+    [Theory]
+    [InlineData(64)]
+    [InlineData(1_024)]
+    [InlineData(3_000)]
+    [InlineData(1_000_000)]
+    public void A_hash_allocates_nothing(int length)
     {
-        var bytes = Pattern(3_000);
+        var bytes = Pattern(length);
         _ = Blake3.Hash(bytes);
         var before = GC.GetAllocatedBytesForCurrentThread();
         for (var i = 0; i < 100; i++)
@@ -93,6 +153,43 @@ public sealed class Blake3Tests
         }
 
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(1_048_576)]
+    [InlineData(2_097_152)]
+    [InlineData(2_097_153)]
+    [InlineData(4_194_304)]
+    [InlineData(9_000_001)]
+    public async Task Files_and_streams_have_the_hash_of_their_bytes(int length)
+    {
+        var bytes = Pattern(length);
+        var path = Path.GetTempFileName();
+        try
+        {
+            await File.WriteAllBytesAsync(path, bytes);
+            using var file = File.OpenHandle(path);
+            Assert.Equal(Blake3.Hash(bytes), Blake3.HashParallel(bytes));
+            Assert.Equal(Blake3.Hash(bytes), Blake3.Hash(file, parallel: false));
+            Assert.Equal(Blake3.Hash(bytes), Blake3.Hash(file, parallel: true));
+            await using var stream = new MemoryStream(bytes);
+            Assert.Equal(Blake3.Hash(bytes), await Blake3.HashAsync(stream, CancellationToken.None));
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
+    [Fact]
+    public async Task A_cancelled_hash_of_a_stream_is_none()
+    {
+        using var cancelled = new CancellationTokenSource();
+        await cancelled.CancelAsync();
+        await using var stream = new MemoryStream(Pattern(10_000));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Blake3.HashAsync(stream, cancelled.Token));
     }
 
     private static void AssertOutput(string expected, Blake3Hasher hasher, byte[] input)
