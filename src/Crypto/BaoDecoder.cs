@@ -30,7 +30,8 @@ public static class BaoDecoder
     }
 }
 
-/// <summary>Asks for what comes next, a node or up to 16 whole chunks with the nodes over them, and verifies it.</summary>
+/// <summary>Asks for what comes next, a node or up to 16 whole chunks with the nodes over them, and verifies
+/// it.</summary>
 internal sealed class BaoDecoderStream(BlobHash root, Stream nodes, Stream? content, long offset, long count)
     : ForwardStream
 {
@@ -69,7 +70,8 @@ internal sealed class BaoDecoderStream(BlobHash root, Stream nodes, Stream? cont
     {
         while (_ready.IsEmpty && !buffer.IsEmpty && Ask(out var nodeBytes, out var contentBytes))
         {
-            var nodesCame = await nodes.ReadAtLeastAsync(_nodes.AsMemory(0, nodeBytes), nodeBytes, false, cancellationToken)
+            var nodesCame = await nodes
+                .ReadAtLeastAsync(_nodes.AsMemory(0, nodeBytes), nodeBytes, false, cancellationToken)
                 .ConfigureAwait(false);
             var contentCame = content is null ? 0 : await content
                 .ReadAtLeastAsync(_content.AsMemory(0, contentBytes), contentBytes, false, cancellationToken)

@@ -3,9 +3,9 @@ using System.Buffers.Binary;
 namespace MeshLedger.Crypto;
 
 /// <summary>
-/// A content and the nodes of its tree at hand, for reading any part of it, or serving any part to a peer. Nobody vouches
-/// for either: all that is handed out is verified against the content's name on the way. Safe for several threads at
-/// once; what it opens is not.
+/// A content and the nodes of its tree at hand, for reading any part of it, or serving any part to a peer. Nobody
+/// vouches for either: all that is handed out is verified against the content's name on the way. Safe for several
+/// threads at once; what it opens is not.
 /// </summary>
 public sealed class BaoEncoding
 {
@@ -41,8 +41,9 @@ public sealed class BaoEncoding
     public Stream OpenSlice(long offset, long count) => Open(offset, count, true);
 
     /// <summary>
-    /// The bytes of that range, verified. The end of the stream is the end of the range or, once that is verified, of the
-    /// content. Reading throws <see cref="BaoException"/> where the content or a node is damaged, after the groups before.
+    /// The bytes of that range, verified. The end of the stream is the end of the range or, once that is verified, of
+    /// the content. Reading throws <see cref="BaoException"/> where the content or a node is damaged, after the groups
+    /// before.
     /// </summary>
     /// <inheritdoc cref="OpenSlice"/>
     public Stream OpenContent(long offset, long count) => Open(offset, count, false);

@@ -68,7 +68,8 @@ internal sealed class BaoEncodingStream(BaoEncoding encoding, long offset, long 
         _started = true;
     }
 
-    /// <summary>Leaves the node on the path until it is dealt with: reading again after a fault is the same fault.</summary>
+    /// <summary>Leaves the node on the path until it is dealt with: reading again after a fault is the same
+    /// fault.</summary>
     private void Step(BaoNode node)
     {
         var first = _tree.GroupOffset(node.First);
@@ -117,7 +118,8 @@ internal sealed class BaoEncodingStream(BaoEncoding encoding, long offset, long 
         _ready = _slice.AsMemory(0, _sliceLength);
     }
 
-    /// <summary>What the slice has of a verified subtree: its parents in pre-order, and its chunks between them.</summary>
+    /// <summary>What the slice has of a verified subtree: its parents in pre-order, and its chunks between
+    /// them.</summary>
     private void AddToSlice(ReadOnlySpan<byte> content, long first, ReadOnlySpan<byte> parents)
     {
         if (!_range.Touches(first, content.Length))

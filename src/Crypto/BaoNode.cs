@@ -35,7 +35,8 @@ internal readonly record struct BaoNode(long First, long Leaves, long Index, boo
 
         var leftLeaves = BaoTree.LeftOf(Leaves);
         left = new BaoNode(First, leftLeaves, Index + 1, false, Vector256.Create(parent[..32]));
-        right = new BaoNode(First + leftLeaves, Leaves - leftLeaves, Index + leftLeaves, false, Vector256.Create(parent[32..]));
+        right = new BaoNode(
+            First + leftLeaves, Leaves - leftLeaves, Index + leftLeaves, false, Vector256.Create(parent[32..]));
         return true;
     }
 }

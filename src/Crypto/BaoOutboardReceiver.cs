@@ -4,7 +4,8 @@ namespace MeshLedger.Crypto;
 
 /// <summary>
 /// Verifies an outboard as it arrives, in pieces of any size, from a peer that nobody vouches for. It keeps no copy:
-/// what was accepted the caller may write down, up to <see cref="Verified"/> bytes. Not safe for several threads at once.
+/// what was accepted the caller may write down, up to <see cref="Verified"/> bytes. Not safe for several threads at
+/// once.
 /// </summary>
 /// <remarks>
 /// A complete outboard has the right parents for the claimed length's tree, so every group's value is what the root
@@ -27,8 +28,8 @@ public sealed class BaoOutboardReceiver
         _path.Push(BaoNode.Root(tree.Groups, root));
     }
 
-    /// <summary>How many bytes from the beginning of the outboard on are verified; what was accepted beyond it is part of
-    /// a node that is not whole yet.</summary>
+    /// <summary>How many bytes from the beginning of the outboard on are verified; what was accepted beyond it is part
+    /// of a node that is not whole yet.</summary>
     public long Verified { get; private set; }
 
     /// <summary>True once every parent is verified.</summary>

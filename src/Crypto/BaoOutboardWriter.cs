@@ -35,8 +35,8 @@ public sealed class BaoOutboardWriter
     private long _length;
     private bool _finished;
 
-    /// <param name="outboard">Where the outboard comes to stand, from byte 0 on: read, written and sought in, cut to its
-    /// length at the end, and left open. What is in it before <see cref="Finish"/> returns is no outboard.</param>
+    /// <param name="outboard">Where the outboard comes to stand, from byte 0 on: read, written and sought in, cut to
+    /// its length at the end, and left open. What is in it before <see cref="Finish"/> returns is no outboard.</param>
     /// <param name="groupLog">A group has 2^<paramref name="groupLog"/> chunks of 1024 bytes.</param>
     /// <exception cref="ArgumentException">The stream cannot do that, or there are no such groups.</exception>
     public BaoOutboardWriter(Stream outboard, int groupLog = BaoTree.BlobGroupLog)

@@ -48,7 +48,8 @@ internal static class BaoParents
         return Build(values[..(32 * chunks)], parents, root);
     }
 
-    /// <summary>Puts each parent of one level where pre-order has it. Two values next to each other are a parent.</summary>
+    /// <summary>Puts each parent of one level where pre-order has it. Two values next to each other are a
+    /// parent.</summary>
     private static void Place(ReadOnlySpan<byte> values, Span<byte> parents, int level, int count, int leaves)
     {
         for (var pair = 0; pair < count / 2; pair++)
@@ -62,7 +63,8 @@ internal static class BaoParents
                 index += (first & half) == 0 && above + half < leaves ? 1 : 0;
             }
 
-            values.Slice(BaoTree.ParentBytes * pair, BaoTree.ParentBytes).CopyTo(parents[(BaoTree.ParentBytes * index)..]);
+            var parent = values.Slice(BaoTree.ParentBytes * pair, BaoTree.ParentBytes);
+            parent.CopyTo(parents[(BaoTree.ParentBytes * index)..]);
         }
     }
 }

@@ -28,14 +28,15 @@ internal readonly record struct BaoRange
 
     public long End { get; }
 
-    /// <summary>True if the slice holds something of the <paramref name="bytes"/> from <paramref name="first"/> on, which
-    /// may be the empty chunk of the empty content.</summary>
+    /// <summary>True if the slice holds something of the <paramref name="bytes"/> from <paramref name="first"/> on,
+    /// which may be the empty chunk of the empty content.</summary>
     public bool Touches(long first, long bytes) => first < End && (bytes == 0 || first + bytes > Start);
 
     /// <summary>True if the slice holds all of those bytes' chunks.</summary>
     public bool Covers(long first, long bytes) => first >= Start && first + bytes <= End;
 
-    /// <summary>The part of <paramref name="content"/>, which begins at <paramref name="first"/>, that is handed out.</summary>
+    /// <summary>The part of <paramref name="content"/>, which begins at <paramref name="first"/>, that is handed
+    /// out.</summary>
     public Memory<byte> Part(Memory<byte> content, long first)
     {
         var from = Math.Clamp(Offset - first, 0, content.Length);

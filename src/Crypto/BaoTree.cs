@@ -15,8 +15,9 @@ namespace MeshLedger.Crypto;
 // Vector test: tests/Crypto.Tests/BaoVectorTests.cs, over tests/Crypto.Tests/vectors/bao.json.
 
 /// <summary>
-/// The shape of the tree over a content of <see cref="Length"/> bytes. Every length from 0 to <see cref="long.MaxValue"/>
-/// has one, and nothing here overflows or allocates: a length that a peer claims may be tried on it.
+/// The shape of the tree over a content of <see cref="Length"/> bytes. Every length from 0 to
+/// <see cref="long.MaxValue"/> has one, and nothing here overflows or allocates: a length that a peer claims may be
+/// tried on it.
 /// </summary>
 public readonly record struct BaoTree
 {
@@ -68,7 +69,8 @@ public readonly record struct BaoTree
         return group * GroupBytes;
     }
 
-    /// <summary>Bytes of group <paramref name="group"/>: <see cref="GroupBytes"/>, or what is left at the end.</summary>
+    /// <summary>Bytes of group <paramref name="group"/>: <see cref="GroupBytes"/>, or what is left at the
+    /// end.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There is no such group.</exception>
     public int GroupLength(long group) => (int)Math.Min(GroupBytes, Length - GroupOffset(group));
 

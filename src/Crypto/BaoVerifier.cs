@@ -8,8 +8,8 @@ namespace MeshLedger.Crypto;
 /// remembers the verified way to where it was last, so that the next group costs one parent. One a thread: not safe for
 /// several threads at once.
 /// </summary>
-/// <remarks>The length is a claim too. It is proved by the first success of a range that holds the last group: any other
-/// length makes the last group's own bytes, or a parent on the way to it, wrong.</remarks>
+/// <remarks>The length is a claim too. It is proved by the first success of a range that holds the last group: any
+/// other length makes the last group's own bytes, or a parent on the way to it, wrong.</remarks>
 public sealed class BaoVerifier
 {
     private const int WindowParents = 127;
@@ -90,7 +90,8 @@ public sealed class BaoVerifier
         return (length == Tree.Length - offset || whole) && length <= Tree.Length - offset
             ? Math.Max(1, (int)(((long)length + Tree.GroupBytes - 1) / Tree.GroupBytes))
             : throw new ArgumentException(
-                $"Expected whole groups of the {Tree.Length} bytes from byte {offset} on, found {length} bytes.", nameof(length));
+                $"Expected whole groups of the {Tree.Length} bytes from byte {offset} on, found {length} bytes.",
+                nameof(length));
     }
 
     private void Values(long firstGroup, ReadOnlySpan<byte> content, Span<byte> values, bool parallel)
@@ -106,7 +107,8 @@ public sealed class BaoVerifier
         }
     }
 
-    /// <summary>The leaf of <paramref name="group"/>, its value verified, from the last way's deepest node above it.</summary>
+    /// <summary>The leaf of <paramref name="group"/>, its value verified, from the last way's deepest node above
+    /// it.</summary>
     private bool TryDescend(long group, out BaoNode leaf, out BaoFault fault)
     {
         while (_depth > 0 && !IsUnder(_way[_depth - 1], group))

@@ -13,13 +13,15 @@ namespace MeshLedger.Crypto;
 public static class Blake3
 {
     /// <summary>The name of a blob with this content. One thread; allocates nothing.</summary>
-    public static BlobHash Hash(ReadOnlySpan<byte> content) => Named(Blake3Tree.Value(Blake3Mode.Plain, content, 0, true));
+    public static BlobHash Hash(ReadOnlySpan<byte> content) =>
+        Named(Blake3Tree.Value(Blake3Mode.Plain, content, 0, true));
 
     /// <summary>The same, on all cores where there is enough to hash: from 512 KiB on.</summary>
     public static BlobHash HashParallel(ReadOnlySpan<byte> content) =>
         Named(Blake3Tree.ParallelValue(Blake3Mode.Plain, content, 0, true));
 
-    /// <summary>The name of a file's content, from its beginning to its end. Memory does not depend on its length.</summary>
+    /// <summary>The name of a file's content, from its beginning to its end. Memory does not depend on its
+    /// length.</summary>
     /// <param name="parallel">On all cores; otherwise on the caller's thread alone.</param>
     /// <exception cref="IOException">The file cannot be read, or became shorter meanwhile.</exception>
     public static BlobHash Hash(SafeFileHandle file, bool parallel) => Blake3Reading.Hash(file, parallel);
@@ -81,11 +83,12 @@ public sealed class Blake3Hasher
     /// <summary>Adds bytes, hashing them on all cores where there are enough: pieces of 1 MiB and more.</summary>
     public void UpdateParallel(ReadOnlySpan<byte> bytes) => _state.Update(bytes, true);
 
-    /// <summary>Fills <paramref name="output"/>, of any length: a shorter output is the beginning of a longer one.</summary>
+    /// <summary>Fills <paramref name="output"/>, of any length: a shorter output is the beginning of a longer
+    /// one.</summary>
     public void Finish(Span<byte> output) => _state.Finish(output, 0);
 
-    /// <summary>Fills <paramref name="output"/> with the bytes of the output from <paramref name="position"/> on, without
-    /// making those before.</summary>
+    /// <summary>Fills <paramref name="output"/> with the bytes of the output from <paramref name="position"/> on,
+    /// without making those before.</summary>
     public void Finish(Span<byte> output, ulong position) => _state.Finish(output, position);
 
     /// <summary>The 32 bytes of everything so far, as the name of a blob.</summary>

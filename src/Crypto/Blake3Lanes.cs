@@ -18,13 +18,18 @@ internal interface ILanes<TVector> : IQuarter<TVector>
 
     static abstract TVector Xor(TVector left, TVector right);
 
-    /// <summary>Four words of each lane, of which <paramref name="bytes"/> is the first lane's and each further lane's is
-    /// <paramref name="stride"/> bytes on: the first words of all lanes, the second ones, and so on.</summary>
-    static abstract void LoadWords(
-        ref byte bytes, nint stride, out TVector w0, out TVector w1, out TVector w2, out TVector w3);
+    /// <summary>Four words of each fourth lane: the first lane's at <paramref name="bytes"/>, the fifth's
+    /// 4 * <paramref name="stride"/> bytes on, and so forth.</summary>
+    static abstract TVector Gather(ref byte bytes, nint stride);
 
-    /// <summary>The other way: four words of each lane, lanes 32 bytes apart.</summary>
-    static abstract void StoreWords(ref byte bytes, TVector w0, TVector w1, TVector w2, TVector w3);
+    /// <summary>From four words of each fourth lane, beginning with each of four lanes, the first words of all lanes,
+    /// the second ones and so on; and back.</summary>
+    static abstract void Transpose(
+        TVector r0, TVector r1, TVector r2, TVector r3,
+        out TVector w0, out TVector w1, out TVector w2, out TVector w3);
+
+    /// <summary>Writes four words of each lane, lanes 32 bytes apart.</summary>
+    static abstract void StoreRows(ref byte bytes, TVector r0, TVector r1, TVector r2, TVector r3);
 }
 
 /// <summary>Chaining values of several inputs of one length side by side: chunks, or parents.</summary>
@@ -81,8 +86,11 @@ internal static unsafe class Blake3Lanes<TVector, TLanes>
             }
         }
 
-        TLanes.StoreWords(ref values, v[0], v[1], v[2], v[3]);
-        TLanes.StoreWords(ref Unsafe.Add(ref values, 16), v[4], v[5], v[6], v[7]);
+        for (var four = 0; four < 8; four += 4, v += 4)
+        {
+            TLanes.Transpose(v[0], v[1], v[2], v[3], out var r0, out var r1, out var r2, out var r3);
+            TLanes.StoreRows(ref Unsafe.Add(ref values, 4 * four), r0, r1, r2, r3);
+        }
     }
 
     /// <summary>A block of each lane, as one vector a word.</summary>
@@ -101,7 +109,13 @@ internal static unsafe class Blake3Lanes<TVector, TLanes>
 
         for (var four = 0; four < 16; four += 4, m += 4)
         {
-            TLanes.LoadWords(ref Unsafe.Add(ref input, 4 * four), stride, out m[0], out m[1], out m[2], out m[3]);
+            ref var row = ref Unsafe.Add(ref input, 4 * four);
+            TLanes.Transpose(
+                TLanes.Gather(ref row, stride),
+                TLanes.Gather(ref Unsafe.Add(ref row, stride), stride),
+                TLanes.Gather(ref Unsafe.Add(ref row, 2 * stride), stride),
+                TLanes.Gather(ref Unsafe.Add(ref row, 3 * stride), stride),
+                out m[0], out m[1], out m[2], out m[3]);
         }
     }
 }

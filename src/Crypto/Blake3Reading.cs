@@ -67,7 +67,8 @@ internal static class Blake3Reading
             while (length == StreamBytes)
             {
                 var bytes = current;
-                var hashing = Task.Run(() => hasher.UpdateParallel(bytes.AsSpan(0, StreamBytes)), CancellationToken.None);
+                var hashing = Task.Run(
+                    () => hasher.UpdateParallel(bytes.AsSpan(0, StreamBytes)), CancellationToken.None);
                 try
                 {
                     length = await ReadAsync(content, next, cancellationToken).ConfigureAwait(false);

@@ -3,7 +3,8 @@ using System.Runtime.CompilerServices;
 
 namespace MeshLedger.Crypto;
 
-/// <summary>The quarter-round (specification, section 2.2) of one block's word, or of that word of several blocks.</summary>
+/// <summary>The quarter-round (specification, section 2.2) of one block's word, or of that word of several
+/// blocks.</summary>
 internal unsafe interface IQuarter<TVector>
     where TVector : unmanaged
 {
@@ -29,9 +30,9 @@ internal readonly unsafe struct Quarter32 : IQuarter<uint>
 
 /// <summary>
 /// The seven rounds, with the permutation of table 2 applied again and again as constants. They are written out: a loop
-/// over the rounds would look every word's place up, and the compiler inlines no method of as many parameters as a round
-/// has. The message is passed by address and a word of the state put down in each round, so that the compiler reads the
-/// message where it is used: it would rather read it once and spill it.
+/// over the rounds would look every word's place up, and the compiler inlines no method of as many parameters as a
+/// round has. The message is passed by address and a word of the state put down in each round, so that the compiler
+/// reads the message where it is used: it would rather read it once and spill it.
 /// </summary>
 internal static unsafe class Blake3Rounds<TVector, TQuarter>
     where TVector : unmanaged

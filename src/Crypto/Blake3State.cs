@@ -5,7 +5,8 @@ using System.Runtime.Intrinsics;
 
 namespace MeshLedger.Crypto;
 
-/// <summary>What a hash in the making is: the open chunk, and the values of the complete subtrees to its left.</summary>
+/// <summary>What a hash in the making is: the open chunk, and the values of the complete subtrees to its
+/// left.</summary>
 internal struct Blake3State
 {
     private readonly Blake3Mode _mode;
@@ -65,8 +66,8 @@ internal struct Blake3State
     /// <summary>Bytes <paramref name="position"/> and following of the output.</summary>
     public readonly void Finish(Span<byte> output, ulong position)
     {
-        // The open chunk, or the last subtree if there is none, and then each subtree to its left become the right child
-        // of the next parent; the last node is the root, whose output is as long as is asked for.
+        // The open chunk, or the last subtree if there is none, and then each subtree to its left become the right
+        // child of the next parent; the last node is the root, whose output is as long as is asked for.
         Span<byte> block = stackalloc byte[Blake3Core.BlockBytes];
         var depth = _depth;
         var (chaining, counter, length) = (_chaining, _chunk, (uint)_blockLength);
@@ -103,8 +104,8 @@ internal struct Blake3State
         }
     }
 
-    /// <summary>Takes what the open chunk has room for, and returns the rest. A full chunk is closed when more comes: the
-    /// first one may be the root.</summary>
+    /// <summary>Takes what the open chunk has room for, and returns the rest. A full chunk is closed when more comes:
+    /// the first one may be the root.</summary>
     private ReadOnlySpan<byte> FillChunk(ReadOnlySpan<byte> input)
     {
         if (ChunkLength == 0)
@@ -154,8 +155,8 @@ internal struct Blake3State
         _blockLength = 0;
     }
 
-    /// <summary>Joins every pair of complete subtrees of one size, which leaves one for each bit of the number of chunks.
-    /// It is put off until more comes, since the last pair's parent may be the root.</summary>
+    /// <summary>Joins every pair of complete subtrees of one size, which leaves one for each bit of the number of
+    /// chunks. It is put off until more comes, since the last pair's parent may be the root.</summary>
     private void JoinComplete()
     {
         Span<byte> parent = stackalloc byte[Blake3Core.BlockBytes];

@@ -16,8 +16,8 @@ internal readonly record struct Blake3Work(Blake3Mode Mode, uint First, uint Las
 }
 
 /// <summary>
-/// Values of subtrees (specification, section 2.1): chunks side by side, then level by level their parents side by side.
-/// Values are 32 bytes, and a parent is its children's, one after the other.
+/// Values of subtrees (specification, section 2.1): chunks side by side, then level by level their parents side by
+/// side. Values are 32 bytes, and a parent is its children's, one after the other.
 /// </summary>
 [SkipLocalsInit]
 internal static class Blake3Tree
@@ -97,7 +97,8 @@ internal static class Blake3Tree
         }
     }
 
-    /// <summary>The values of chunks that follow each other, none of which is the root; the last one may be short.</summary>
+    /// <summary>The values of chunks that follow each other, none of which is the root; the last one may be
+    /// short.</summary>
     public static void ChunkValues(in Blake3Mode mode, ReadOnlySpan<byte> input, ulong firstChunk, Span<byte> values)
     {
         var whole = input.Length / Blake3Core.ChunkBytes;
@@ -112,8 +113,8 @@ internal static class Blake3Tree
         }
     }
 
-    /// <summary>Replaces <paramref name="count"/> values by those of the level above, joining each two; one that is left
-    /// over goes up as it is. Returns how many there are.</summary>
+    /// <summary>Replaces <paramref name="count"/> values by those of the level above, joining each two; one that is
+    /// left over goes up as it is. Returns how many there are.</summary>
     public static int JoinOnce(in Blake3Mode mode, Span<byte> values, int count)
     {
         // In place: the inputs are 64 bytes each, the outputs 32, so no input is overwritten before it was read.

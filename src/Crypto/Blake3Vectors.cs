@@ -38,35 +38,21 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<uint>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void LoadWords(
-        ref byte bytes, nint stride,
-        out Vector512<uint> w0, out Vector512<uint> w1, out Vector512<uint> w2, out Vector512<uint> w3)
+    public static void StoreRows(
+        ref byte bytes, Vector512<uint> r0, Vector512<uint> r1, Vector512<uint> r2, Vector512<uint> r3)
     {
-        Transpose(
-            Gather(ref bytes, stride),
-            Gather(ref Unsafe.Add(ref bytes, stride), stride),
-            Gather(ref Unsafe.Add(ref bytes, 2 * stride), stride),
-            Gather(ref Unsafe.Add(ref bytes, 3 * stride), stride),
-            out w0, out w1, out w2, out w3);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void StoreWords(
-        ref byte bytes, Vector512<uint> w0, Vector512<uint> w1, Vector512<uint> w2, Vector512<uint> w3)
-    {
-        Transpose(w0, w1, w2, w3, out var r0, out var r1, out var r2, out var r3);
         Lanes256.StoreRows(ref bytes, r0.GetLower(), r1.GetLower(), r2.GetLower(), r3.GetLower());
         Lanes256.StoreRows(
             ref Unsafe.Add(ref bytes, 256), r0.GetUpper(), r1.GetUpper(), r2.GetUpper(), r3.GetUpper());
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<uint> Gather(ref byte bytes, nint stride) =>
+    public static Vector512<uint> Gather(ref byte bytes, nint stride) =>
         Lanes256.Gather(ref bytes, stride).ToVector512Unsafe()
             .WithUpper(Lanes256.Gather(ref Unsafe.Add(ref bytes, 8 * stride), stride));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Transpose(
+    public static void Transpose(
         Vector512<uint> r0, Vector512<uint> r1, Vector512<uint> r2, Vector512<uint> r3,
         out Vector512<uint> w0, out Vector512<uint> w1, out Vector512<uint> w2, out Vector512<uint> w3)
     {
@@ -112,29 +98,8 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<uint>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void LoadWords(
-        ref byte bytes, nint stride,
-        out Vector256<uint> w0, out Vector256<uint> w1, out Vector256<uint> w2, out Vector256<uint> w3)
-    {
-        Transpose(
-            Gather(ref bytes, stride),
-            Gather(ref Unsafe.Add(ref bytes, stride), stride),
-            Gather(ref Unsafe.Add(ref bytes, 2 * stride), stride),
-            Gather(ref Unsafe.Add(ref bytes, 3 * stride), stride),
-            out w0, out w1, out w2, out w3);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void StoreWords(
-        ref byte bytes, Vector256<uint> w0, Vector256<uint> w1, Vector256<uint> w2, Vector256<uint> w3)
-    {
-        Transpose(w0, w1, w2, w3, out var r0, out var r1, out var r2, out var r3);
-        StoreRows(ref bytes, r0, r1, r2, r3);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<uint> Gather(ref byte bytes, nint stride) => Vector256.Create(
-        Lanes128.Row(ref bytes), Lanes128.Row(ref Unsafe.Add(ref bytes, 4 * stride)));
+        Lanes128.Gather(ref bytes, stride), Lanes128.Gather(ref Unsafe.Add(ref bytes, 4 * stride), stride));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreRows(
@@ -146,7 +111,7 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<uint>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Transpose(
+    public static void Transpose(
         Vector256<uint> r0, Vector256<uint> r1, Vector256<uint> r2, Vector256<uint> r3,
         out Vector256<uint> w0, out Vector256<uint> w1, out Vector256<uint> w2, out Vector256<uint> w3)
     {
@@ -213,28 +178,7 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<uint>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void LoadWords(
-        ref byte bytes, nint stride,
-        out Vector128<uint> w0, out Vector128<uint> w1, out Vector128<uint> w2, out Vector128<uint> w3)
-    {
-        Transpose(
-            Row(ref bytes),
-            Row(ref Unsafe.Add(ref bytes, stride)),
-            Row(ref Unsafe.Add(ref bytes, 2 * stride)),
-            Row(ref Unsafe.Add(ref bytes, 3 * stride)),
-            out w0, out w1, out w2, out w3);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void StoreWords(
-        ref byte bytes, Vector128<uint> w0, Vector128<uint> w1, Vector128<uint> w2, Vector128<uint> w3)
-    {
-        Transpose(w0, w1, w2, w3, out var r0, out var r1, out var r2, out var r3);
-        StoreRows(ref bytes, r0, r1, r2, r3);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<uint> Row(ref byte bytes) => Vector128.LoadUnsafe(ref bytes).AsUInt32();
+    public static Vector128<uint> Gather(ref byte bytes, nint stride) => Vector128.LoadUnsafe(ref bytes).AsUInt32();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreRows(
@@ -247,7 +191,7 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<uint>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Transpose(
+    public static void Transpose(
         Vector128<uint> r0, Vector128<uint> r1, Vector128<uint> r2, Vector128<uint> r3,
         out Vector128<uint> w0, out Vector128<uint> w1, out Vector128<uint> w2, out Vector128<uint> w3)
     {

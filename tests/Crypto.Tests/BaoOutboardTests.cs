@@ -20,8 +20,9 @@ public sealed class BaoOutboardTests
                 Assert.Equal(Blake3.Hash(content), root);
                 Assert.Equal(tree.OutboardBytes, outboard.Length);
                 Assert.Equal(length, BinaryPrimitives.ReadInt64LittleEndian(outboard));
-                Assert.True(new BaoVerifier(root, tree, ByteSource.Of(outboard)).Verify(0, content, out _));
-                Assert.True(new BaoVerifier(root, tree, ByteSource.Of(outboard)).Verify(0, content, out _, parallel: true));
+                var nodes = ByteSource.Of(outboard);
+                Assert.True(new BaoVerifier(root, tree, nodes).Verify(0, content, out _));
+                Assert.True(new BaoVerifier(root, tree, nodes).Verify(0, content, out _, parallel: true));
             }
         }
     }
@@ -190,12 +191,12 @@ public sealed class BaoOutboardTests
             for (var i = 0; at < outboard.Length; i++)
             {
                 var take = Math.Min(pieces[i % pieces.Count], outboard.Length - at);
-                if (!receiver.Accept(outboard.AsSpan(at, take), out _) || receiver.IsComplete != (at + take == outboard.Length))
+                var accepted = receiver.Accept(outboard.AsSpan(at, take), out _);
+                at += take;
+                if (!accepted || receiver.IsComplete != (at == outboard.Length))
                 {
                     return false;
                 }
-
-                at += take;
             }
 
             return !receiver.Accept([0], out var fault) && fault.Offset == outboard.Length

@@ -8,9 +8,9 @@ internal static class BaoSamples
     /// <summary>Lengths around every boundary of chunks and groups, and some that are no power of two.</summary>
     public static readonly int[] Lengths =
     [
-        0, 1, 63, 64, 65, 1023, 1024, 1025, 2047, 2048, 2049, 3072, 5000, 16383, 16384, 16385, 17408, 32767, 32768, 32769,
-        49151, 49152, 49153, 65535, 65536, 65537, 100_000, 131_071, 131_072, 131_073, 262_143, 262_145, 1_048_576,
-        1_048_577, 1_300_000,
+        0, 1, 63, 64, 65, 1023, 1024, 1025, 2047, 2048, 2049, 3072, 5000, 16383, 16384, 16385, 17408, 32767, 32768,
+        32769, 49151, 49152, 49153, 65535, 65536, 65537, 100_000, 131_071, 131_072, 131_073, 262_143, 262_145,
+        1_048_576, 1_048_577, 1_300_000,
     ];
 
     /// <summary>What the Bao vectors are made of: a little-endian counter of 4 bytes, from 1 on.</summary>

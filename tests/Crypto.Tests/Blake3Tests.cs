@@ -79,7 +79,8 @@ public sealed class Blake3Tests
     public void Any_split_gives_one_hash()
     {
         var inputs = Gen.OneOf(Gen.Choose(0, 40_000), Gen.Choose(0, 2_000_000)).SelectMany(length =>
-            Gen.OneOf(Gen.Choose(1, 9_000), Gen.Choose(1, 900_000), Gen.Choose(1, 900).Select(kib => kib * 1024)).ListOf().Select(pieces => (length, pieces)));
+            Gen.OneOf(Gen.Choose(1, 9_000), Gen.Choose(1, 900_000), Gen.Choose(1, 900).Select(kib => kib * 1024))
+                .ListOf().Select(pieces => (length, pieces)));
         Prop.ForAll(inputs.ToArbitrary(), input =>
         {
             var bytes = Pattern(input.length);
