@@ -27,7 +27,7 @@ internal static class BlobCommands
     {
         new Verb(
             "add", "Add files; prints the hash of each.",
-            "meshledger blob add program.elf", "gcc -static -o /dev/stdout hello.c | meshledger blob add -")
+            "meshledger blob add program.elf", "zcat program.elf.gz | meshledger blob add -")
         {
             Files,
         }.Does(AddAsync),

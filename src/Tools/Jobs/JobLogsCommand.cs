@@ -24,7 +24,8 @@ internal static class JobLogsCommand
     public static Command Create() => new Verb(
         "logs",
         "Show what a job's program wrote to stdout and stderr, as it came; then what only the receipt has. Lines of stderr "
-        + "are marked, and where several workers run the job, each line names its own.",
+        + "are marked, and where several workers run the job, each line names its own. With --output json or jsonl an object a "
+        + "piece, each on a line of its own.",
         "meshledger job logs hello-vm-example-001", "meshledger job logs hello-vm-example-001 --follow",
         "meshledger job logs hello-vm-example-001 --raw > out.txt 2> err.txt")
     {
