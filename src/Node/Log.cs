@@ -7,6 +7,9 @@ internal static partial class Log
     [LoggerMessage(2000, LogLevel.Information, "This node founded the ledger as {Node}.")]
     public static partial void Founded(ILogger log, string node);
 
+    [LoggerMessage(2013, LogLevel.Information, "This node continues the ledger as {Node}.")]
+    public static partial void Continues(ILogger log, string node);
+
     [LoggerMessage(2001, LogLevel.Information, "Node {Node} waits to be admitted by a running node of this ledger.")]
     public static partial void WaitsForAdmission(ILogger log, string node);
 

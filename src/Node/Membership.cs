@@ -14,7 +14,8 @@ internal sealed class Membership(
     /// <exception cref="TimeoutException">Nobody admitted it in time; says what to do.</exception>
     public async Task<long> EnsureAsync(CancellationToken cancellationToken)
     {
-        if (await store.HeadAsync(cancellationToken) == 0)
+        var isNew = await store.HeadAsync(cancellationToken) == 0;
+        if (isNew)
         {
             await SayAsync(new NodeEvent.Founded(options.Name), null, StreamId.Ledger, 0, cancellationToken);
         }
@@ -22,9 +23,14 @@ internal sealed class Membership(
         var position = await RegistryReader.ReadAsync(store, registry, cancellationToken);
         if (registry.IsNode(node.Did))
         {
-            if (registry.Founder == node.Did)
+            // Another node may have been faster to found it.
+            if (isNew && registry.Founder == node.Did)
             {
                 Log.Founded(log, node.Did.ToString());
+            }
+            else
+            {
+                Log.Continues(log, node.Did.ToString());
             }
 
             return position;

@@ -68,7 +68,7 @@ internal static class AccountCommands
             return ExitCodes.Ok;
         }
 
-        var totals = new JsonObject { ["owner"] = "total", ["name"] = $"{rows.Count} accounts" };
+        var totals = new JsonObject { ["owner"] = "total", ["name"] = Names.Count(rows.Count, "account") };
         foreach (var figure in Figures)
         {
             totals[figure] = rows.Sum(row => row[figure]!.GetValue<long>());

@@ -76,24 +76,38 @@ internal static class AidCommands
 
     private static async Task<int> RequestAsync(Call call)
     {
-        var parameters = JsonObjectOf(
-            call.Get(Parameters) switch
-            {
-                null => "{}",
-                ['@', .. var file] => await System.IO.File.ReadAllTextAsync(file, call.Stop),
-                var json => json,
-            },
-            "--parameters");
-        await using var ledger = await LedgerSession.OpenAsync(call);
-        var stream = await SayAsync(call, ledger, new AidEvent.Requested(TagsOf(call), parameters.ToJsonString()));
-        var match = (await ledger.LoadRegistryAsync(call.Stop)).Aid.Matches()
-            .FirstOrDefault(match => match.Request.Stream == stream);
-        call.Output.Object(
-            new JsonObject { ["id"] = stream.ToString(), ["job_id"] = stream.ToString(), ["template"] = match.Template?.Name },
-            () => call.Output.Line(stream.ToString()));
-        if (call.Output.IsText && match.Template is null)
+        var tags = TagsOf(call);
+        var parameters = (call.Get(Parameters) switch
         {
-            Messages.Say("No template shares a tag yet; the request stays open.");
+            null => [],
+            ['@', .. var file] => JsonObjectOf(await InputFile.ReadTextAsync(file, call.Stop), file, ExitCodes.Usage),
+            var json => JsonObjectOf(json, "--parameters", ExitCodes.Usage),
+        }).ToJsonString();
+        if (parameters.Length > AidBoard.MaxParametersLength)
+        {
+            throw new CommandFailure(
+                ExitCodes.Usage, $"--parameters: expected at most {AidBoard.MaxParametersLength} characters.");
+        }
+
+        await using var ledger = await LedgerSession.OpenAsync(call);
+        var head = await ledger.Store.HeadAsync(call.Stop);
+        var stream = await SayAsync(call, ledger, new AidEvent.Requested(tags, parameters));
+        var (template, isAnswered) = await AidAnswer.AwaitAsync(call, ledger, stream, head);
+        call.Output.Object(
+            new JsonObject
+            {
+                ["id"] = stream.ToString(),
+                ["job_id"] = stream.ToString(),
+                ["state"] = isAnswered ? "answered" : "open",
+                ["template"] = template,
+            },
+            () => call.Output.Line(stream.ToString()));
+        if (call.Output.IsText)
+        {
+            Messages.Say(
+                template is null ? "No template shares a tag yet; the request stays open."
+                : isAnswered ? $"Template {template} answers: meshledger job show {stream}"
+                : $"Template {template} fits; a node that runs answers with its job: meshledger aid list");
         }
 
         return ExitCodes.Ok;
@@ -102,10 +116,7 @@ internal static class AidCommands
     private static async Task<int> AddAsync(Call call)
     {
         var file = call.Get(File)!;
-        var text = file == "-"
-            ? await Console.In.ReadToEndAsync(call.Stop)
-            : await System.IO.File.ReadAllTextAsync(file, call.Stop);
-        var document = JsonObjectOf(text, file);
+        var document = JsonObjectOf(await InputFile.ReadTextAsync(file, call.Stop), file, ExitCodes.Failed);
         document.Remove("job_id");
         document.Remove("created_at");
         var submitter = SignerKeys.Submitter(call.Data);
@@ -129,11 +140,17 @@ internal static class AidCommands
         }
 
         await using var ledger = await LedgerSession.OpenAsync(call);
+        var submitter = SignerKeys.Submitter(call.Data);
+        var isSo = false;
         var refusal = await new Clerk(ledger.Store).SayAsync(
-            SignerKeys.Submitter(call.Data), stream,
-            registry => registry.Aid.Templates.FirstOrDefault(template => template.Stream == stream) is { } template
-                ? (new AidEvent.TemplateWithdrawn(), template.Digest)
-                : throw new CommandFailure(ExitCodes.NotFound, $"there is no template {stream} in this ledger."),
+            submitter, stream,
+            registry =>
+            {
+                var template = registry.Aid.Templates.FirstOrDefault(template => template.Stream == stream)
+                    ?? throw new CommandFailure(ExitCodes.NotFound, $"there is no template {stream} in this ledger.");
+                isSo = template.IsWithdrawn && template.By == submitter.Did;
+                return isSo ? null : (new AidEvent.TemplateWithdrawn(), template.Digest);
+            },
             call.Stop);
         if (refusal is not null)
         {
@@ -141,8 +158,8 @@ internal static class AidCommands
         }
 
         call.Output.Object(
-            new JsonObject { ["id"] = stream.ToString(), ["withdrawn"] = true },
-            () => call.Output.Line($"{stream}: withdrawn"));
+            new JsonObject { ["id"] = stream.ToString(), ["withdrawn"] = true, ["changed"] = !isSo },
+            () => call.Output.Line($"{stream}: withdrawn{(isSo ? " already" : "")}"));
         return ExitCodes.Ok;
     }
 
@@ -231,18 +248,25 @@ internal static class AidCommands
         }
     }
 
-    private static ValueList<string> TagsOf(Call call) => ValueList.From(call.Get(Tags)!.Distinct());
+    private static ValueList<string> TagsOf(Call call)
+    {
+        var tags = ValueList.From(call.Get(Tags)!.Distinct());
+        return tags.Count <= AidBoard.MaxTags && tags.All(tag => tag.Length is >= 1 and <= AidBoard.MaxTagLength)
+            ? tags
+            : throw new CommandFailure(
+                ExitCodes.Usage, $"--tag: expected 1 to {AidBoard.MaxTags} tags of 1 to {AidBoard.MaxTagLength} characters.");
+    }
 
-    private static JsonObject JsonObjectOf(string json, string what)
+    private static JsonObject JsonObjectOf(string json, string what, int exitCode)
     {
         try
         {
             return JsonNode.Parse(json, documentOptions: new() { AllowDuplicateProperties = false }) as JsonObject
-                ?? throw new CommandFailure(ExitCodes.Usage, $"{what}: expected a JSON object.");
+                ?? throw new CommandFailure(exitCode, $"{what}: expected a JSON object.");
         }
         catch (System.Text.Json.JsonException exception)
         {
-            throw new CommandFailure(ExitCodes.Usage, $"{what} is no JSON: {exception.Message}");
+            throw new CommandFailure(exitCode, $"{what} is no JSON: {exception.Message}");
         }
     }
 }

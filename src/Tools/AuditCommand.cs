@@ -59,7 +59,7 @@ internal static class AuditCommand
             + $"{report.Head}, in {report.Duration.TotalSeconds:0.00} s.");
         output.Line($"Mana: {report.Granted} granted = {report.Balances} in balances + {report.Escrow} in escrow.");
         output.Line($"Founder: {report.Founder?.ToString() ?? "(the ledger is empty)"}");
-        output.Line(report.IsClean ? "Audit: clean." : $"Audit: {report.FaultCount} faults.");
+        output.Line(report.IsClean ? "Audit: clean." : $"Audit: {Names.Count(report.FaultCount, "fault")}.");
     }
 
     /// <summary>One line that counts, on a terminal.</summary>

@@ -11,16 +11,20 @@ namespace MeshLedger.Tools;
 /// <summary>All verbs of the command, in one visible table.</summary>
 internal static class CommandLine
 {
+    /// <summary>An argument that begins with @ is an argument: verbs that read files say so themselves, and a name may
+    /// begin so, too.</summary>
+    private static readonly ParserConfiguration Parsing = new() { ResponseFileTokenReplacer = null };
+
     public static async Task<int> RunAsync(string[] args)
     {
         var root = Root();
-        var parsed = root.Parse(args);
+        var parsed = root.Parse(args, Parsing);
         if (parsed.Action is ParseErrorAction mistake)
         {
             var errors = parsed.Errors.Select(error => error.Message).Distinct().ToList();
             var said = errors.Where(error => !error.StartsWith("Required command", StringComparison.Ordinal)).ToList();
             Messages.Say($"meshledger: {string.Join(" ", said.Count > 0 ? said : errors)}{await MeantAsync(parsed, mistake)}");
-            Messages.Say($"See: {PathOf(parsed.CommandResult)} --help");
+            Messages.Say(Verb.HelpOf(parsed));
             return ExitCodes.Usage;
         }
 
@@ -74,19 +78,5 @@ internal static class CommandLine
         var help = root.Options.OfType<HelpOption>().Single();
         help.Action = new HelpWithExamples((HelpAction)help.Action!);
         return root;
-    }
-
-    private static string PathOf(System.CommandLine.Parsing.CommandResult result)
-    {
-        var names = new List<string>();
-        for (System.CommandLine.Parsing.SymbolResult? at = result; at is not null; at = at.Parent)
-        {
-            if (at is System.CommandLine.Parsing.CommandResult { Command: var command })
-            {
-                names.Insert(0, command is RootCommand ? "meshledger" : command.Name);
-            }
-        }
-
-        return string.Join(' ', names);
     }
 }

@@ -58,8 +58,16 @@ internal static class CompletionCommand
 
     private static Argument<string> NewShell()
     {
+        // The parser's own list of what it accepts is told with line ends and tabs.
         var shell = new Argument<string>("SHELL") { Description = "bash, zsh or fish." };
-        shell.AcceptOnlyFromAmong("bash", "zsh", "fish");
+        shell.CompletionSources.Add("bash", "zsh", "fish");
+        shell.Validators.Add(result =>
+        {
+            if (result.Tokens[0].Value is not ("bash" or "zsh" or "fish"))
+            {
+                result.AddError($"SHELL: expected bash, zsh or fish, found '{result.Tokens[0].Value}'.");
+            }
+        });
         return shell;
     }
 }

@@ -88,9 +88,16 @@ internal static class FederationCommands
     private static async Task<int> GrantAsync(Call call)
     {
         var name = NameOf(call);
-        await using var ledger = await LedgerSession.OpenAsync(call);
-        var member = await MemberAsync(call, ledger);
         var scopes = ValueList.From((call.Get(Scopes) ?? []).Distinct().Order(StringComparer.Ordinal));
+        if (scopes.FirstOrDefault(scope => !FederationNames.IsValid(scope)) is { } wrong)
+        {
+            throw new CommandFailure(
+                ExitCodes.Usage, $"--scope: '{wrong}' is no trust scope: expected {FederationNames.Expected}.");
+        }
+
+        await using var ledger = await LedgerSession.OpenAsync(call);
+        await CheckKeyAsync(call, ledger, name);
+        var member = await MemberAsync(call, ledger);
         await SayAsync(call, ledger, name, registry =>
             registry.Memberships(member, long.MaxValue).Contains(new Membership(name, scopes))
                 ? null
@@ -102,11 +109,12 @@ internal static class FederationCommands
     {
         var name = NameOf(call);
         await using var ledger = await LedgerSession.OpenAsync(call);
+        await CheckKeyAsync(call, ledger, name);
         var member = await MemberAsync(call, ledger);
         await SayAsync(call, ledger, name, registry =>
             registry.Memberships(member, long.MaxValue).Any(membership => membership.Federation == name)
                 ? new FederationEvent.MembershipRevoked(member, call.Get(Reason) ?? "")
-                : throw new CommandFailure(ExitCodes.NotFound, $"{member} is no member of federation {name}."));
+                : throw new CommandFailure(ExitCodes.NotFound, $"{call.Get(Worker)} is no member of federation {name}."));
         return await TellAsync(call, ledger, name, member);
     }
 
@@ -138,7 +146,7 @@ internal static class FederationCommands
         var known = registry.Federations.All.FirstOrDefault(federation => federation.Name == name);
         if (known.Name is null)
         {
-            throw new CommandFailure(ExitCodes.NotFound, $"there is no federation {name} in this ledger.");
+            throw Unknown(name);
         }
 
         var members = registry.Federations.Members(name)
@@ -178,7 +186,7 @@ internal static class FederationCommands
         var who = row.Text("worker_id") is { Length: > 0 } id ? id : member.ToString();
         var scopes = membership is { TrustScopes.Count: > 0 } ? string.Join(", ", membership.TrustScopes) : "no scope";
         call.Output.Object(row, () => call.Output.Line(
-            membership is null ? $"{who}: no member of {name}" : $"{who}: member of {name}, trusted with {scopes}"));
+            membership is null ? $"{who}: no longer a member of {name}" : $"{who}: member of {name}, trusted with {scopes}"));
         return ExitCodes.Ok;
     }
 
@@ -200,12 +208,31 @@ internal static class FederationCommands
         return refusal?.Code switch
         {
             null => author.Did,
-            "UNKNOWN_FEDERATION" => throw new CommandFailure(
-                ExitCodes.NotFound, $"there is no federation {name} in this ledger."),
+            "UNKNOWN_FEDERATION" => throw Unknown(name),
             "FOUNDED_ONCE" => throw new CommandFailure(ExitCodes.Failed, $"federation {name} was founded before."),
             _ => throw new CommandFailure(ExitCodes.Failed, $"federation {name}: {refusal}"),
         };
     }
+
+    /// <exception cref="CommandFailure">Nobody here can speak for the federation: it was not founded, or elsewhere.
+    /// </exception>
+    private static async Task CheckKeyAsync(Call call, LedgerSession ledger, string name)
+    {
+        if (call.Get(Key) is not null || File.Exists(call.Data.KeyFile(KeyName(name))))
+        {
+            return;
+        }
+
+        var all = (await ledger.LoadRegistryAsync(call.Stop)).Federations.All;
+        throw all.Any(federation => federation.Name == name)
+            ? new CommandFailure(
+                ExitCodes.NotFound, $"federation {name} was founded elsewhere: its key is not {call.Data.KeyFile(KeyName(name))}. "
+                + "Run this where it is, or give --key.")
+            : Unknown(name);
+    }
+
+    private static CommandFailure Unknown(string name) => new(
+        ExitCodes.NotFound, $"there is no federation {name} in this ledger. To found it: meshledger federation found {name}");
 
     /// <summary>A worker that registered, or any key: a federation may know a worker before the ledger does.</summary>
     private static async Task<Did> MemberAsync(Call call, LedgerSession ledger) => Did.TryParse(call.Get(Worker), out var key)

@@ -48,7 +48,7 @@ internal static class ProjectionsCommands
         if (names.FirstOrDefault(name => !ProjectionSet.Names.Contains(name)) is { } unknown)
         {
             throw new CommandFailure(
-                ExitCodes.NotFound,
+                ExitCodes.Usage,
                 $"there is no projection '{unknown}': expected {string.Join(", ", ProjectionSet.Names)}.");
         }
 

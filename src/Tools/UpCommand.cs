@@ -67,7 +67,8 @@ internal static class UpCommand
     };
 
     private static readonly Option<int?> MetricsPort = GlobalOptions.Number(
-        "--metrics-port", "Serve /metrics and /health on this port of 127.0.0.1; 0 takes a free one (default: do not).",
+        "--metrics-port",
+        "Serve /metrics, /health/live and /health/ready on this port of 127.0.0.1; 0 takes a free one (default: do not).",
         0, 65_535);
 
     private static readonly Option<Uri?> Otlp = new("--otlp")

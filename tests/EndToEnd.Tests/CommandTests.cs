@@ -89,6 +89,10 @@ public sealed class CommandTests
     [InlineData("aid request")]
     [InlineData("aid request --tag a --parameters []")]
     [InlineData("reputation show alpha --as-of 0")]
+    [InlineData("aid request --tag a --parameters {")]
+    [InlineData("federation grant hospitals alpha --scope Bad_Scope")]
+    [InlineData("projections rebuild bogus")]
+    [InlineData("job submit /")]
     [InlineData("completion tcsh")]
     public async Task Wrong_usage_ends_with_2_and_says_what_was_expected(string line)
     {
@@ -96,6 +100,38 @@ public sealed class CommandTests
         result.With(2);
         Assert.StartsWith("meshledger: ", result.Errors, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", result.Errors, StringComparison.Ordinal);
+        Assert.DoesNotContain("\\x", result.Errors, StringComparison.Ordinal);
+        Assert.Contains($"\nSee: meshledger {line.Split(' ')[0]}", result.Errors, StringComparison.Ordinal);
+        Assert.EndsWith(" --help\n", result.Errors, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("job submit {0}")]
+    [InlineData("up --config {0}")]
+    [InlineData("aid template add {0} --name a --tag a")]
+    [InlineData("aid request --tag a --parameters @{0}")]
+    [InlineData("blob add {0}")]
+    public async Task A_file_that_is_not_there_ends_with_3_and_its_name(string line)
+    {
+        await using var node = TestNode.Create();
+        foreach (var file in (string[])[Path.Combine(node.Home, "nothing.json"), Path.Combine(node.Home, "@nothing.json")])
+        {
+            var result = await node.RunAsync(
+                [.. line.Split(' ').Select(word => word.Replace("{0}", file, StringComparison.Ordinal))]);
+            result.With(3);
+            Assert.Equal($"meshledger: there is no file {file}\n", result.Errors);
+        }
+    }
+
+    [Fact]
+    public async Task An_argument_that_begins_with_an_at_sign_is_no_file_of_arguments()
+    {
+        await using var node = TestNode.Create();
+        var file = Path.Combine(node.Home, "arguments");
+        await File.WriteAllTextAsync(file, "list");
+        var result = await node.RunAsync("job", $"@{file}");
+        result.With(2);
+        Assert.Contains($"@{file}", result.Errors, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -116,10 +152,18 @@ public sealed class CommandTests
         await using var node = await TestNode.StartAsync();
         var file = Path.Combine(node.Home, "a.json");
         await File.WriteAllTextAsync(file, TestNode.Echo("twice-job-0001", "1"));
-        (await node.RunAsync("job", "submit", file, "--wait")).With(0);
-        (await node.RunAsync("job", "submit", file, "--wait")).With(0);
+        var first = await node.RunAsync("job", "submit", file, "--wait");
+        first.With(0);
+        Assert.DoesNotContain("is known", first.Errors, StringComparison.Ordinal);
+        var again = await node.RunAsync("job", "submit", file, "--wait");
+        again.With(0);
+        Assert.Contains("job twice-job-0001 is known already: completed.\n", again.Errors, StringComparison.Ordinal);
+        using var submitted = await node.JsonAsync("job", "submit", file);
+        Assert.Equal("completed", submitted.RootElement[0].GetProperty("known").GetString());
         await File.WriteAllTextAsync(file, TestNode.Echo("twice-job-0001", "2"));
-        Assert.Contains("JOB_ID_TAKEN", (await node.RunAsync("job", "submit", file, "--wait")).With(1), StringComparison.Ordinal);
+        var other = await node.RunAsync("job", "submit", file, "--wait");
+        Assert.Contains("JOB_ID_TAKEN", other.With(1), StringComparison.Ordinal);
+        Assert.Contains("is known with other content", other.Errors, StringComparison.Ordinal);
     }
 
     [Fact]

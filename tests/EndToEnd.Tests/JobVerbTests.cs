@@ -24,7 +24,8 @@ public sealed class JobVerbTests
         }
 
         var text = (await node.RunAsync("job", "why", "picky-job-0001")).With(0);
-        Assert.Contains("None of the 1 live workers could run it", text, StringComparison.Ordinal);
+        Assert.Contains("The only live worker could not run it", text, StringComparison.Ordinal);
+        Assert.Contains("Bidding stays open until a worker that could run it is alive", text, StringComparison.Ordinal);
         Assert.Contains("NO_ELIGIBLE_WORKER", text, StringComparison.Ordinal);
 
         await using var stranger = TestNode.Create();
@@ -55,7 +56,10 @@ public sealed class JobVerbTests
         await node.UntilBiddingAsync("alone-job-0001");
         await node.StopAsync();
         Assert.Contains("a node ends it next", (await node.RunAsync("job", "cancel", "alone-job-0001")).With(0), StringComparison.Ordinal);
+        Assert.Contains("This node founded the ledger as", node.Errors, StringComparison.Ordinal);
         await node.StartAsync();
+        Assert.Contains("This node continues the ledger as", node.Errors, StringComparison.Ordinal);
+        Assert.DoesNotContain("founded", node.Errors, StringComparison.Ordinal);
         Assert.Contains("cancelled", (await node.RunAsync("job", "wait", "alone-job-0001")).With(1), StringComparison.Ordinal);
     }
 
@@ -70,6 +74,14 @@ public sealed class JobVerbTests
         var listed = (await node.RunAsync("job", "dead", "list", "--code", "DEADLINE_EXCEEDED", "--namespace", "team")).With(0);
         Assert.Contains("late-job-0001", listed, StringComparison.Ordinal);
         Assert.Equal("", (await node.RunAsync("job", "dead", "list", "--operation", "vm.execute")).With(0));
+
+        using (var ended = await node.JsonAsync("job", "list"))
+        {
+            // Nothing is held any more, and the words of an attempt that is over are not shown.
+            var job = Assert.Single(ended.RootElement.EnumerateArray());
+            Assert.Equal(0, job.GetProperty("escrow").GetInt64());
+            Assert.Equal(JsonValueKind.Null, job.GetProperty("phase").ValueKind);
+        }
 
         (await node.RunAsync("job", "dead", "redrive")).With(2);
         var redriven = await node.RunAsync("job", "dead", "redrive", "--all", "--namespace", "team", "--wait");

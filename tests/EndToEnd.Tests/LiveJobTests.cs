@@ -13,8 +13,15 @@ public sealed class LiveJobTests
         node.Drop("long.json", Sleep("long-job-0001", 600));
         await StartedAsync(node, "long-job-0001");
         var why = (await node.RunAsync("job", "why", "long-job-0001")).With(0);
-        Assert.Contains("runs it since", why, StringComparison.Ordinal);
-        Assert.Contains("of its time limit", why, StringComparison.Ordinal);
+        Assert.Contains("has run it for", why, StringComparison.Ordinal);
+        Assert.Contains("fails at its time limit, in", why, StringComparison.Ordinal);
+        foreach (var job in (string[])["long-job-0001", "unknown-job-0001"])
+        {
+            var watched = await node.RunAsync("job", "watch", job, "--timeout", "0.5");
+            watched.With(1);
+            Assert.Equal($"meshledger: job {job} had not ended after 0.5 s\n", watched.Errors);
+        }
+
         Assert.Contains(
             "cancelled, 100 mana came back",
             (await node.RunAsync("job", "cancel", "long-job-0001", "--reason", "enough")).With(0), StringComparison.Ordinal);

@@ -68,7 +68,9 @@ public sealed class PartyTests
     public async Task A_federation_s_grant_lets_a_worker_run_a_job_and_its_revocation_does_not()
     {
         await using var node = await TestNode.StartAsync("--name", "alpha");
-        (await node.RunAsync("federation", "grant", "hospitals", "alpha")).With(1);
+        var early = await node.RunAsync("federation", "grant", "hospitals", "alpha");
+        early.With(3);
+        Assert.Contains("To found it: meshledger federation found hospitals", early.Errors, StringComparison.Ordinal);
         (await node.RunAsync("federation", "found", "hospitals")).With(0);
         (await node.RunAsync("federation", "found", "hospitals")).With(1);
         node.Drop("a.json", Trusted("trusted-job-0001"));
@@ -83,14 +85,23 @@ public sealed class PartyTests
             StringComparison.Ordinal);
         (await node.RunAsync("job", "wait", "trusted-job-0001")).With(0);
 
-        (await node.RunAsync("federation", "revoke", "hospitals", "alpha", "--reason", "left")).With(0);
-        (await node.RunAsync("federation", "revoke", "hospitals", "alpha")).With(3);
+        Assert.Equal(
+            "alpha: no longer a member of hospitals\n",
+            (await node.RunAsync("federation", "revoke", "hospitals", "alpha", "--reason", "left")).With(0));
+        var twice = await node.RunAsync("federation", "revoke", "hospitals", "alpha");
+        twice.With(3);
+        Assert.Equal("meshledger: alpha is no member of federation hospitals.\n", twice.Errors);
         node.Drop("b.json", Trusted("trusted-job-0002"));
         await node.UntilBiddingAsync("trusted-job-0002");
         using var listed = await node.JsonAsync("federation", "list");
         Assert.Equal(0, Assert.Single(listed.RootElement.EnumerateArray()).GetProperty("members").GetInt32());
         (await node.RunAsync("federation", "show", "nobody")).With(3);
         (await node.RunAsync("federation", "show", "Not a name")).With(2);
+
+        await using var elsewhere = TestNode.Create();
+        var foreign = await elsewhere.RunAsync("federation", "grant", "hospitals", "alpha", "--postgres", node.Socket);
+        foreign.With(3);
+        Assert.Contains("federation hospitals was founded elsewhere", foreign.Errors, StringComparison.Ordinal);
 
         // Somebody else's key does not speak for it.
         var key = Path.Combine(node.Home, "other.key");
@@ -119,16 +130,31 @@ public sealed class PartyTests
         (await node.RunAsync("job", "wait", early)).With(0);
         Assert.Contains("Ada", (await node.RunAsync("job", "outputs", early)).With(0), StringComparison.Ordinal);
 
-        (await node.RunAsync("aid", "template", "withdraw", template)).With(0);
-        (await node.RunAsync("aid", "template", "withdraw", template)).With(1);
+        // The answer is told with the request; its parameters may stand in a file.
+        var parameters = Path.Combine(node.Home, "parameters.json");
+        await File.WriteAllTextAsync(parameters, """{"to":"Grace"}""");
+        var prompt = await node.RunAsync("aid", "request", "--tag", "greeting", "--parameters", $"@{parameters}");
+        var answered = prompt.With(0).Trim();
+        Assert.Equal($"Template greet answers: meshledger job show {answered}\n", prompt.Errors);
+        (await node.RunAsync("job", "wait", answered)).With(0);
+        Assert.Contains("Grace", (await node.RunAsync("job", "outputs", answered)).With(0), StringComparison.Ordinal);
+
+        Assert.Equal($"{template}: withdrawn\n", (await node.RunAsync("aid", "template", "withdraw", template)).With(0));
+        Assert.Equal($"{template}: withdrawn already\n", (await node.RunAsync("aid", "template", "withdraw", template)).With(0));
         (await node.RunAsync("aid", "template", "withdraw", "aid-01KAJ3ZK7M3Q8X4T6V2N9B5CDE")).With(3);
         (await node.RunAsync("aid", "template", "withdraw", "nonsense")).With(2);
-        var late = (await node.RunAsync("aid", "request", "--tag", "greeting")).With(0).Trim();
+        var alone = await node.RunAsync("aid", "request", "--tag", "greeting");
+        var late = alone.With(0).Trim();
+        Assert.Contains("No template shares a tag yet", alone.Errors, StringComparison.Ordinal);
         using var listed = await node.JsonAsync("aid", "list");
         var states = listed.RootElement.EnumerateArray().ToDictionary(
             row => row.GetProperty("id").GetString()!, row => row.GetProperty("state").GetString());
         Assert.Equal(
-            new Dictionary<string, string?> { [early] = "answered", [template] = "withdrawn", [late] = "open" }, states);
+            new Dictionary<string, string?>
+            {
+                [early] = "answered", [answered] = "answered", [template] = "withdrawn", [late] = "open",
+            },
+            states);
         Assert.Contains("pool", (await node.RunAsync("account", "list")).With(0), StringComparison.Ordinal);
         (await node.RunAsync("audit")).With(0);
     }

@@ -80,6 +80,25 @@ public sealed class StoryProjectionTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_ended_job_holds_nothing_and_is_in_no_phase()
+    {
+        await AppendAndCatchUpAsync();
+
+        Assert.Equal(
+            ["0|0"],
+            await _database.RowsAsync(
+                """
+                SELECT count(*) FILTER (WHERE escrow <> 0 OR refunded IS NULL OR paid IS NULL),
+                       count(*) FILTER (WHERE phase IS NOT NULL OR message IS NOT NULL OR eta_ms IS NOT NULL)
+                FROM job_status WHERE ended_at IS NOT NULL
+                """));
+        Assert.Equal(
+            ["True"],
+            await _database.RowsAsync(
+                "SELECT sum(j.escrow) = (SELECT sum(escrow) FROM accounts) FROM job_status j"));
+    }
+
+    [Fact]
     public async Task A_job_that_waits_for_its_next_attempt_is_retrying()
     {
         var end = _story.Events.ToList().FindIndex(signed => signed.Statement.Type == "attempt_ended") + 1;

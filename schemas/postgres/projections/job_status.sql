@@ -18,8 +18,11 @@ CREATE TABLE job_status (
     workers           text[]      NOT NULL,
     worker            text        NULL,
     price             bigint      NULL,
+    -- What is held for it now; once it has ended, all was paid or refunded.
     escrow            bigint      NULL,
     paid              bigint      NULL,
+    refunded          bigint      NULL,
+    -- Of the attempt that is under way. How far an ended job came stays, its words do not.
     phase             text        NULL,
     progress_bp       int         NULL,
     eta_ms            bigint      NULL,

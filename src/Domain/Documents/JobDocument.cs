@@ -53,7 +53,7 @@ public sealed record JobDocument
     public JobAudit Audit { get; init; } = new();
 }
 
-/// <summary>Who and what for: free text that nothing decides on.</summary>
+/// <summary>Who and what for: free text. A node may have quotas for a namespace; nothing decides on the rest.</summary>
 public sealed record JobMetadata
 {
     public string? Name { get; init; }

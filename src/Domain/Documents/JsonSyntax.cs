@@ -119,9 +119,18 @@ internal static class JsonSyntax
 
         rest = rest[(int)Math.Min(column, rest.Length)..];
         var where = $"at line {line + 1}, byte {column + 1}";
-        return rest.IsEmpty
-            ? $"the end of the text {where}"
-            : $"{DocumentFaults.Show(rest[..Math.Min(rest.Length, MaxSnippetBytes)])} {where}";
+        if (rest.IsEmpty)
+        {
+            return $"the end of the text {where}";
+        }
+
+        if (rest[0] < ' ')
+        {
+            return $"the byte {rest[0]:X2} {where}";
+        }
+
+        // Quoted, for what was found may be words, and trimmed, for the line's end is none of it.
+        return $"'{DocumentFaults.Show(rest[..Math.Min(rest.Length, MaxSnippetBytes)]).Trim()}' {where}";
     }
 
     /// <summary>Where the scan stands inside one open object or array.</summary>

@@ -31,6 +31,7 @@ internal sealed class JobStatusProjection : IProjection
         Of("price", row => row.Price, NpgsqlDbType.Bigint),
         Of("escrow", row => row.Escrow, NpgsqlDbType.Bigint),
         Of("paid", row => row.Paid, NpgsqlDbType.Bigint),
+        Of("refunded", row => row.Refunded, NpgsqlDbType.Bigint),
         Of("phase", row => row.Phase, NpgsqlDbType.Text),
         Of("progress_bp", row => row.ProgressBp, NpgsqlDbType.Integer),
         Of("eta_ms", row => row.EtaMs, NpgsqlDbType.Bigint),

@@ -32,10 +32,13 @@ internal sealed class JobStatusRow
 
     /// <summary>Of all workers together, as they bid.</summary>
     public long? Price { get; private set; }
+
+    /// <summary>Held now: 0 once the job has ended.</summary>
     public long? Escrow { get; private set; }
     public long? Paid { get; private set; }
+    public long? Refunded { get; private set; }
 
-    /// <summary>Of the first worker's run.</summary>
+    /// <summary>Of the first worker's run, while it is under way.</summary>
     public string? Phase { get; private set; }
     public int? ProgressBp { get; private set; }
     public long? EtaMs { get; private set; }
@@ -77,6 +80,7 @@ internal sealed class JobStatusRow
             Price = Value<long?>("price"),
             Escrow = Value<long?>("escrow"),
             Paid = Value<long?>("paid"),
+            Refunded = Value<long?>("refunded"),
             Phase = Value<string>("phase"),
             ProgressBp = Value<int?>("progress_bp"),
             EtaMs = Value<long?>("eta_ms"),
@@ -140,19 +144,20 @@ internal sealed class JobStatusRow
                 var isLost = ended.Error.Code == "LEASE_LOST";
                 (Failures, Losses) = (Failures + (isLost ? 0 : 1), Losses + (isLost ? 1 : 0));
                 (ErrorCode, ErrorMessage, RetryAt) = (ended.Error.Code, ended.Error.Message, ended.RetryAt);
+                (Phase, ProgressBp, EtaMs, Message) = (null, null, null, null);
                 break;
             case JobEvent.CancelRequested request:
                 CancelReason = request.Reason;
                 break;
             case JobEvent.Completed completed:
-                End(Domain.Jobs.JobStatus.Completed, null, completed.Outcomes, statement.Time);
-                (ProgressBp, EtaMs) = (10_000, null);
+                End(Domain.Jobs.JobStatus.Completed, null, completed.Outcomes, completed.Refunded, statement.Time);
+                ProgressBp = 10_000;
                 break;
             case JobEvent.Failed failed:
-                End(Domain.Jobs.JobStatus.Failed, failed.Error, failed.Outcomes, statement.Time);
+                End(Domain.Jobs.JobStatus.Failed, failed.Error, failed.Outcomes, failed.Refunded, statement.Time);
                 break;
             case JobEvent.Cancelled cancelled:
-                End(Domain.Jobs.JobStatus.Cancelled, null, cancelled.Outcomes, statement.Time);
+                End(Domain.Jobs.JobStatus.Cancelled, null, cancelled.Outcomes, cancelled.Refunded, statement.Time);
                 break;
         }
 
@@ -182,11 +187,14 @@ internal sealed class JobStatusRow
     }
 
     private void End(
-        Domain.Jobs.JobStatus status, JobError? error, ValueList<AttemptOutcome> outcomes, DateTimeOffset time)
+        Domain.Jobs.JobStatus status, JobError? error, ValueList<AttemptOutcome> outcomes, long refunded,
+        DateTimeOffset time)
     {
         Status = status.Name();
         (ErrorCode, ErrorMessage) = (error?.Code, error?.Message);
-        (Paid, RetryAt, EndedAt) = (outcomes.Sum(outcome => outcome.Paid), null, time);
+        (Escrow, Paid, Refunded) = (0, outcomes.Sum(outcome => outcome.Paid), refunded);
+        (Phase, EtaMs, Message) = (null, null, null);
+        (RetryAt, EndedAt) = (null, time);
     }
 
     private bool IsUnderWay() =>

@@ -77,7 +77,7 @@ internal static class BlobContentCommands
     [
         new Verb(
             "add", "Add files; prints the hash of each.",
-            "meshledger blob add program.elf --tag tools/hello", "tar c src | meshledger blob add - --name src.tar")
+            "meshledger blob add program.elf --tag tools/hello", "zcat program.elf.gz | meshledger blob add - --name program.elf")
         {
             Files, Name, ContentType, Custom, Tag,
         }.Does(AddAsync),
@@ -124,18 +124,11 @@ internal static class BlobContentCommands
             throw new CommandFailure(ExitCodes.Usage, wrong);
         }
 
-        if (files.FirstOrDefault(file => file != "-" && !File.Exists(file)) is { } absent)
-        {
-            throw new CommandFailure(ExitCodes.NotFound, $"there is no file {absent}; nothing was added.");
-        }
-
         var blobs = BlobCommands.Open(call);
         var rows = new List<JsonObject>();
         foreach (var (file, addition) in additions)
         {
-            await using var input = file == "-"
-                ? Console.OpenStandardInput()
-                : new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0);
+            await using var input = InputFile.OpenOrInput(file);
             var total = file == "-" || !input.CanSeek ? (long?)null : input.Length;
             var added = await BlobBars.RunAsync(call, Path.GetFileName(file), total, report =>
                 blobs.AddAsync(new CountedStream(input, report), addition, call.Stop));

@@ -3,7 +3,6 @@ using System.Text.Json.Nodes;
 using MeshLedger.Blobs.Peers;
 using MeshLedger.Crypto;
 using MeshLedger.Tools.Cli;
-using MeshLedger.Tools.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace MeshLedger.Tools.Blobs;
@@ -61,7 +60,7 @@ internal static class BlobPeerCommands
     private static async Task<int> FetchAsync(Call call)
     {
         var hash = BlobCommands.Hash(call.Get(Hash)!);
-        using var peers = await FindAsync(call);
+        using var peers = await PeerSearch.FindAsync(call, call.Get(Peers));
         using var logs = new StderrLog(json: !call.Output.IsText, LogLevel.Error, TimeProvider.System);
         var fetcher = new BlobFetcher(
             BlobCommands.Open(call), peers, new FetchOptions(), TimeProvider.System, logs.CreateLogger<BlobFetcher>());
@@ -100,7 +99,7 @@ internal static class BlobPeerCommands
     private static async Task<int> PushAsync(Call call)
     {
         var hash = BlobCommands.Hash(call.Get(Hash)!);
-        var url = Parse("--to", call.Get(To)!);
+        var url = PeerSearch.Parse("--to", call.Get(To)!);
         var key = SigningKey.Load(call.Data.KeyFile(call.Get(Key) ?? "submitter"));
         using var peers = new PeerList([], () => []);
         var added = await peers.PutAsync(url, BlobCommands.Open(call), hash, key, TimeProvider.System, call.Stop);
@@ -112,7 +111,7 @@ internal static class BlobPeerCommands
 
     private static async Task<int> ListAsync(Call call)
     {
-        using var peers = await FindAsync(call);
+        using var peers = await PeerSearch.FindAsync(call, call.Get(Peers));
         var answers = await peers.AskAllAsync(TimeSpan.FromSeconds(5), TimeProvider.System, call.Stop);
         call.Output.Rows(
             [.. answers.Select(answer => new JsonObject
@@ -126,33 +125,6 @@ internal static class BlobPeerCommands
             "There are no peers: give --peer to this verb or to up, or start nodes of this ledger with --listen.");
         return ExitCodes.Ok;
     }
-
-    /// <summary>Those of the command line, of this directory's node, and of the ledger.</summary>
-    private static async Task<PeerList> FindAsync(Call call)
-    {
-        var given = (call.Get(Peers) ?? []).Select(peer => Parse("--peer", peer).ToString()).ToList();
-        var record = call.Data.ReadRecord();
-        var found = new List<Uri>();
-        if (record is not null || call.Postgres is not null)
-        {
-            given.AddRange(record?.Peers ?? []);
-            await using var ledger = await LedgerSession.OpenAsync(call);
-            foreach (var (node, url) in (await ledger.PresentAsync(call.Stop)).Blobs)
-            {
-                if (node.ToString() != record?.Node && PeerList.TryParse(url, out var address))
-                {
-                    found.Add(address!);
-                }
-            }
-        }
-
-        return new PeerList(given, () => found);
-    }
-
-    private static Uri Parse(string option, string text) => PeerList.TryParse(text, out var url)
-        ? url!
-        : throw new CommandFailure(
-            ExitCodes.Usage, $"{option}: expected http://HOST:PORT or https://HOST:PORT, found '{text}'.");
 
     private sealed class Reported(Action<long> report) : IProgress<FetchProgress>
     {

@@ -19,6 +19,9 @@ internal sealed class Names(Registry registry)
 
     public static string ShortDigest(string? digest) => digest is { Length: > 12 } ? $"{digest[..12]}…" : digest ?? "";
 
+    /// <summary>A number of things: <c>1 bid</c>, <c>2 bids</c>.</summary>
+    public static string Count(long number, string thing) => number == 1 ? $"1 {thing}" : $"{number} {thing}s";
+
     public static JsonArray List(IEnumerable<string> values) => new([.. values.Select(value => JsonValue.Create(value))]);
 
     /// <summary>What a key is in this ledger: <c>node</c>, <c>worker NAME</c>, or <c>submitter</c>.</summary>

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using System.CommandLine.Parsing;
 using MeshLedger.Blobs;
 using MeshLedger.Domain.Events;
 using MeshLedger.Machines;
@@ -21,6 +22,21 @@ internal sealed class Verb(string name, string description, params string[] exam
         return this;
     }
 
+    /// <summary>Where to read how the command that was typed is used.</summary>
+    public static string HelpOf(ParseResult parsed)
+    {
+        var names = new List<string>();
+        for (SymbolResult? at = parsed.CommandResult; at is not null; at = at.Parent)
+        {
+            if (at is CommandResult { Command: var command })
+            {
+                names.Insert(0, command is RootCommand ? "meshledger" : command.Name);
+            }
+        }
+
+        return $"See: {string.Join(' ', names)} --help";
+    }
+
     private static async Task<int> GuardAsync(ParseResult parsed, Func<Call, Task<int>> work)
     {
         using var signals = new StopSignals();
@@ -31,13 +47,23 @@ internal sealed class Verb(string name, string description, params string[] exam
         }
         catch (CommandFailure failure)
         {
-            return Fail(failure.ExitCode, failure.Message);
+            var code = Fail(failure.ExitCode, failure.Message);
+            if (code == ExitCodes.Usage)
+            {
+                Messages.Say(HelpOf(parsed));
+            }
+
+            return code;
         }
         catch (OperationCanceledException) when (signals.Token.IsCancellationRequested)
         {
             return Fail(ExitCodes.Failed, "stopped");
         }
-        catch (BlobNotFoundException failure)
+        catch (FileNotFoundException failure) when (failure.FileName is not null)
+        {
+            return Fail(ExitCodes.NotFound, InputFile.Missing(failure.FileName));
+        }
+        catch (Exception failure) when (failure is BlobNotFoundException or DirectoryNotFoundException)
         {
             return Fail(ExitCodes.NotFound, failure.Message);
         }

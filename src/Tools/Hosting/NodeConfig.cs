@@ -32,8 +32,8 @@ internal sealed record NodeConfig
     {
         try
         {
-            using var document = JsonDocument.Parse(
-                File.ReadAllBytes(file), new JsonDocumentOptions { AllowDuplicateProperties = false });
+            using var stream = InputFile.Open(file);
+            using var document = JsonDocument.Parse(stream, new JsonDocumentOptions { AllowDuplicateProperties = false });
             var faults = new List<string>();
             if (document.RootElement.ValueKind != JsonValueKind.Object)
             {

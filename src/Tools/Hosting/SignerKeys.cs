@@ -14,13 +14,13 @@ internal static class SignerKeys
 
     /// <summary>The key of a file that was named, or, without a name, of this directory.</summary>
     public static EventAuthor Named(string? file, string name, DataDirectory data) =>
-        new(Load(file ?? data.KeyFile(name), data), TimeProvider.System);
+        new(file is null ? Load(data.KeyFile(name), data) : Given(file), TimeProvider.System);
 
     /// <summary>A worker's own key, or, where it may speak for the worker, too, its owner's.</summary>
     /// <exception cref="CommandFailure">Neither is here.</exception>
     public static EventAuthor Of(WorkerRegistration worker, bool alsoOwner, string? file, DataDirectory data)
     {
-        var keys = (file is null ? Files(data) : [file]).Select(path => Load(path, data)).ToList();
+        var keys = file is null ? Files(data).Select(path => Load(path, data)).ToList() : [Given(file)];
         var owner = alsoOwner ? worker.Facts.Owner : null;
         var found = keys.Find(key => key.Did == worker.Worker) ?? keys.Find(key => key.Did == owner);
         return found is not null
@@ -35,9 +35,14 @@ internal static class SignerKeys
         ? [.. Directory.GetFiles(data.Keys, "*.key").Order(StringComparer.Ordinal)]
         : [];
 
+    /// <summary>The key of a file that was named.</summary>
+    private static SigningKey Given(string file) => File.Exists(file)
+        ? SigningKey.Load(file)
+        : throw new CommandFailure(ExitCodes.NotFound, InputFile.Missing(file));
+
     private static SigningKey Load(string path, DataDirectory data) => File.Exists(path)
         ? SigningKey.Load(path)
         : throw new CommandFailure(
-            ExitCodes.Failed, $"there is no key {path}. The first meshledger up makes the keys of {data.Root}; "
+            ExitCodes.NotFound, $"there is no key {path}. The first meshledger up makes the keys of {data.Root}; "
             + "meshledger key new makes others.");
 }

@@ -17,14 +17,14 @@ internal static class JobEventText
             + submitted.Transport,
         JobEvent.BiddingOpened opened => $"attempt {opened.Attempt}, until {Clock(opened.ClosesAt)}, {opened.Escrow} held",
         JobEvent.BidPlaced bid => $"price {bid.Price}; free: {Free(bid.Free)}",
-        JobEvent.BiddingClosed closed => $"{closed.Bids} bids, {closed.Reason}",
+        JobEvent.BiddingClosed closed => $"{Names.Count(closed.Bids, "bid")}, {closed.Reason.Replace('_', ' ')}",
         JobEvent.Assigned assigned => string.Join(", ", assigned.Assignees.Select(
                 assignee => $"{names.WorkerId(assignee.Worker) ?? Names.Short(assignee.Worker.ToString())} at {assignee.Price}"))
             + $" ({assigned.Selection.Policy})",
         JobEvent.ExecutionStarted started => $"attempt {started.Attempt}",
         JobEvent.LeaseRenewed renewed => $"attempt {renewed.Attempt} goes on",
         JobEvent.ProgressReported progress => Progress(progress, withBar),
-        JobEvent.PartialOutputProduced output => $"{output.Name}: {output.Size} bytes from {output.Offset}",
+        JobEvent.PartialOutputProduced output => $"{output.Name}: {Names.Count(output.Size, "byte")} from {output.Offset}",
         JobEvent.CheckpointRecorded checkpoint => $"number {checkpoint.Sequence}, {checkpoint.Size} bytes",
         JobEvent.ReceiptIssued { Receipt: var receipt } => Receipt(receipt),
         JobEvent.AttemptEnded ended => $"{Error(ended.Error)}; the next from {Clock(ended.RetryAt)}",
@@ -36,7 +36,7 @@ internal static class JobEventText
     };
 
     public static string Free(FreeResources free) =>
-        $"{free.CpuCores} cores, {free.MemoryMb} MB, {free.StorageMb} MB storage, {free.Slots} slots";
+        $"{Names.Count(free.CpuCores, "core")}, {free.MemoryMb} MB, {free.StorageMb} MB storage, {Names.Count(free.Slots, "slot")}";
 
     /// <summary>The time of day in UTC.</summary>
     public static string Clock(DateTimeOffset time) =>
@@ -64,7 +64,7 @@ internal static class JobEventText
     {
         var took = string.Create(CultureInfo.InvariantCulture, $"{receipt.DurationUs / 1e6:0.000} s");
         var exit = receipt.ExitCode is { } code ? $"exit code {code}, " : "";
-        var outputs = $"{exit}{receipt.Outputs.Count} outputs, {took}";
+        var outputs = $"{exit}{Names.Count(receipt.Outputs.Count, "output")}, {took}";
         return receipt.Error is { } error ? $"{Error(error)}; {outputs}" : outputs;
     }
 

@@ -19,13 +19,16 @@ internal sealed class JobFollower(Call call, LedgerSession ledger, IReadOnlyList
     private readonly TimeProvider _clock = TimeProvider.System;
     private readonly ConcurrentDictionary<JobId, JobState> _states = [];
     private volatile bool _isLive;
+    private volatile bool _isTimedOut;
 
     /// <summary>Why it ended before all of the jobs had; null if they had.</summary>
     public string? Reason { get; private set; }
 
-    /// <summary>As <c>job wait</c> has it: 0 if all jobs succeeded, 3 if one is unknown, otherwise 1.</summary>
+    /// <summary>As <c>job wait</c> has it: 0 if all jobs succeeded, 3 if one stayed unknown, otherwise 1, also when time was
+    /// up.</summary>
     public int ExitCode =>
-        jobs.Any(job => !_states.ContainsKey(job)) ? ExitCodes.NotFound
+        _isTimedOut && !IsOver ? ExitCodes.Failed
+        : jobs.Any(job => !_states.ContainsKey(job)) ? ExitCodes.NotFound
         : jobs.All(job => _states[job].Status == JobStatus.Completed) ? ExitCodes.Ok
         : ExitCodes.Failed;
 
@@ -103,6 +106,13 @@ internal sealed class JobFollower(Call call, LedgerSession ledger, IReadOnlyList
         cancellationToken.ThrowIfCancellationRequested();
     }
 
+    /// <summary>The jobs that have not ended, as the subject of a sentence.</summary>
+    private string Open()
+    {
+        var open = jobs.Where(job => StateOf(job)?.Status.IsTerminal() is not true).ToList();
+        return $"{(open.Count == 1 ? "job" : "jobs")} {string.Join(", ", open)}";
+    }
+
     private async Task WatchAsync(CancellationTokenSource stopping, TimeSpan? limit)
     {
         var began = _clock.GetTimestamp();
@@ -113,11 +123,12 @@ internal sealed class JobFollower(Call call, LedgerSession ledger, IReadOnlyList
                 await Task.Delay(Look, stopping.Token);
                 var waited = _clock.GetElapsedTime(began);
                 var unknown = jobs.FirstOrDefault(job => !_states.ContainsKey(job));
-                Reason = limit is { } most && waited >= most ? $"it had not ended after {most.TotalSeconds} s"
+                _isTimedOut = waited >= limit;
+                var isDown = call.Postgres is null && !call.Data.IsHeld();
+                Reason = _isTimedOut ? $"{Open()} had not ended after {limit!.Value.TotalSeconds} s"
                     : !_isLive ? null
-                    : call.Postgres is null && !call.Data.IsHeld()
-                        ? $"no node runs on {call.Data.Root}; start one: meshledger up"
-                    : waited >= UnknownLimit && !unknown.IsDefault ? $"there is no job {unknown} in this ledger."
+                    : !unknown.IsDefault && (isDown || waited >= UnknownLimit) ? $"there is no job {unknown} in this ledger."
+                    : isDown ? $"no node runs on {call.Data.Root}; start one: meshledger up"
                     : null;
                 if (Reason is not null)
                 {

@@ -64,7 +64,7 @@ internal static class JobListCommand
             ledger.Database,
             """
             SELECT job_id, status, operation, submitter, transport, namespace, priority, max_price, attempt, failures, losses,
-                bids, workers, worker, price, escrow, paid, phase, progress_bp, eta_ms, message, error_code, error_message,
+                bids, workers, worker, price, escrow, paid, refunded, phase, progress_bp, eta_ms, message, error_code, error_message,
                 cancel_reason, redriven_of, submitted_at, assigned_at, started_at, retry_at, ended_at
             FROM job_status
             WHERE submitted_position > $1 AND ($2::text IS NULL OR status = $2)

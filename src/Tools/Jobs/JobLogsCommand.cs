@@ -24,7 +24,8 @@ internal static class JobLogsCommand
     public static Command Create() => new Verb(
         "logs",
         "Show what a job's program wrote to stdout and stderr, as it came; then what only the receipt has. Lines of stderr "
-        + "are marked, and where several workers run the job, each line names its own.",
+        + "are marked, and where several workers run the job, each line names its own. With --output json or jsonl an object a "
+        + "piece, each on a line of its own.",
         "meshledger job logs hello-vm-example-001", "meshledger job logs hello-vm-example-001 --follow",
         "meshledger job logs hello-vm-example-001 --raw > out.txt 2> err.txt")
     {
@@ -36,7 +37,7 @@ internal static class JobLogsCommand
         var job = JobWaitCommand.ParseId(call.Get(Id)!);
         await using var ledger = await LedgerSession.OpenAsync(call);
         var filter = new RunFilter(ledger, call.Get(Worker));
-        var tape = new OutputTape(call.Data);
+        using var tape = new OutputTape(call, ledger);
         await using ILogWriter writer = call.Get(Raw) ? new RawWriter(call) : new LineWriter(call, filter);
         var others = new SortedSet<string>(StringComparer.Ordinal);
         var count = 0;

@@ -65,7 +65,7 @@ internal sealed class JobOutlook(JobStory story, DateTimeOffset now)
             JobStatus.BiddingClosed => ["A node assigns it."],
             JobStatus.Retrying => [$"Bidding on attempt {State.Attempt + 1} opens at {Timestamps.Write(State.RetryAt!.Value)}"
                 + $" ({InTime(State.RetryAt.Value)})."],
-            _ => [.. State.Runs.Where(run => run.Receipt is null).Select(Limits)],
+            _ => [.. State.Runs.Where(run => run.Receipt is null).Select(Limits).Distinct()],
         };
         if (State.Status == JobStatus.BiddingOpen && able < terms.Replicas && Node is { } node)
         {
@@ -97,26 +97,37 @@ internal sealed class JobOutlook(JobStory story, DateTimeOffset now)
         }
     }
 
-    private string Bidding(int able, int live, int asked) =>
-        live == 0 ? "No worker is alive."
-        : able < asked
-            ? asked == 1
-                ? $"None of the {live} live workers could run it: below is what each lacks."
-                : $"{asked} workers of different owners are asked for; {able} of the {live} live ones could run it."
-        : State.Bids.IsEmpty
-            ? $"{able} of {live} live workers could run it and none has bid: each has no room now, or asks for more than "
-                + $"max_price {State.Submission.Terms.MaxPrice}."
-        : $"{able} of {live} live workers could run it; {State.Bids.Count} have bid.";
+    private string Bidding(int able, int live, int asked)
+    {
+        if (live == 0)
+        {
+            return "No worker is alive.";
+        }
 
+        if (able < asked)
+        {
+            return asked > 1 ? $"It asks for {asked} workers of different owners; {able} of {live} alive could run it."
+                : live == 1 ? "The only live worker could not run it; below is what it lacks."
+                : $"None of the {live} live workers could run it; below is what each lacks.";
+        }
+
+        var who = live == 1 ? "The only live worker could run it" : $"{able} of {live} live workers could run it";
+        return !State.Bids.IsEmpty ? $"{who}; bids so far: {State.Bids.Count}."
+            : now < State.BiddingClosesAt ? $"{who}; no bid so far."
+            : $"{who}, and there is no bid: no room now, or a price above max_price {State.Submission.Terms.MaxPrice}.";
+    }
+
+    /// <summary>A window that ends without enough bids closes nothing.</summary>
     private string Closing(int able)
     {
         var closes = State.BiddingClosesAt!.Value;
-        return now < closes
-            ? $"Bidding closes when every live worker that could run it has answered, at the latest at "
-                + $"{Timestamps.Write(closes)}."
-            : able < State.Submission.Terms.Replicas
-                ? "Bidding stays open until enough workers that could run it are alive and bid."
-                : "The bidding's window is over: the first bid that can win gets it.";
+        var asked = State.Submission.Terms.Replicas;
+        return able < asked
+            ? $"Bidding stays open until {(asked == 1 ? "a worker" : $"{asked} workers")} that could run it "
+                + $"{(asked == 1 ? "is alive and bids" : "are alive and bid")}."
+            : now < closes
+                ? $"Bidding closes once all of them have answered, or {InTime(closes)}; without a bid it stays open."
+                : "The first bid that can win gets it.";
     }
 
     private string Runs(Run run, Names names)
@@ -127,19 +138,24 @@ internal sealed class JobOutlook(JobStory story, DateTimeOffset now)
             return $"Worker {worker} has handed in its receipt.";
         }
 
-        var last = story.LastWordOf(run.Worker) is { } word ? $"; its last word came {Ago(word)}" : "";
-        var progress = run.Progress is { } report ? $" at {report.BasisPoints / 100} %, {report.Phase}: {report.Message}" : "";
+        var last = story.LastWordOf(run.Worker) is { } word ? $"; last heard of {Ago(word)}" : "";
+        var progress = run.Progress is { } report
+            ? $", is at {report.BasisPoints / 100} % ({report.Phase}: {report.Message})"
+            : "";
         return run.StartedAt is { } started
-            ? $"Worker {worker} runs it since {Timestamps.Write(started)}{progress}{last}."
-            : $"Worker {worker} has it in line since {Timestamps.Write(State.AssignedAt!.Value)}{last}.";
+            ? $"Worker {worker} has run it for {JobEventText.Length(now - started)}{progress}{last}."
+            : $"Worker {worker} has had it in line for {JobEventText.Length(now - State.AssignedAt!.Value)}{last}.";
     }
 
     private string Limits(Run run)
     {
         var lease = TimeSpan.FromMilliseconds(State.Assignment!.Selection.LeaseMs);
         var limit = TimeSpan.FromMilliseconds(State.Submission.Terms.TimeoutMs);
-        var over = run.StartedAt is { } started ? $", or of its time limit, which ends {InTime(started + limit)}" : "";
-        return $"Its receipt settles it. It ends without one after {JobEventText.Length(lease)} of silence{over}.";
+        var over = run.StartedAt is not { } started ? ""
+            : now < started + limit ? $", and fails at its time limit, {InTime(started + limit)}"
+            : $", and fails any moment: its time limit passed {InTime(started + limit)}";
+        return $"{(State.Runs.Count == 1 ? "Its worker's receipt ends" : "The receipts of its workers end")} it. Without one "
+            + $"an attempt is lost after {JobEventText.Length(lease)} of silence{over}.";
     }
 
     private static string Nothing(JobEvent.AttemptEnded ended) =>

@@ -1,7 +1,12 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
 using MeshLedger.Domain.Documents;
+using MeshLedger.Domain.Events;
+using MeshLedger.Domain.Jobs;
+using MeshLedger.Ledger.Postgres;
 using MeshLedger.Tools.Cli;
+using MeshLedger.Tools.Hosting;
+using Npgsql;
 
 namespace MeshLedger.Tools.Jobs;
 
@@ -49,6 +54,7 @@ internal static class JobSubmitCommand
             throw new CommandFailure(ExitCodes.Failed, "nothing was submitted.");
         }
 
+        var known = await KnownAsync(call, documents);
         var inbox = new JobInbox(call);
         var dropped = documents.Select(source => inbox.Drop(source.Document)).ToList();
         inbox.SayIfUnwatched();
@@ -62,6 +68,7 @@ internal static class JobSubmitCommand
             ["job_id"] = job.JobId.ToString(),
             ["file"] = source.File,
             ["inbox_file"] = inbox.PathOf(job),
+            ["known"] = known.GetValueOrDefault(job.JobId)?.Status.Name(),
         }).ToList();
         if (call.Output.IsText)
         {
@@ -73,11 +80,58 @@ internal static class JobSubmitCommand
         return ExitCodes.Ok;
     }
 
+    /// <summary>The jobs that the ledger has already, told to people: what is dropped again changes nothing, and would
+    /// otherwise look as if it did.</summary>
+    private static async Task<Dictionary<JobId, JobState>> KnownAsync(
+        Call call, List<(string File, JobDocument Document)> documents)
+    {
+        var known = new Dictionary<JobId, JobState>();
+        if (call.Postgres is null && (!call.Data.IsHeld()
+            || await PrivatePostgres.FindRunningAsync(call.Data.Root, call.Stop) is null))
+        {
+            return known;
+        }
+
+        try
+        {
+            await using var ledger = await LedgerSession.OpenAsync(call);
+            foreach (var row in await Sql.RowsAsync(
+                ledger.Database, "SELECT id FROM mt_streams WHERE id = ANY ($1)",
+                [documents.Select(source => StreamId.OfJob(source.Document.JobId).ToString()).ToArray()], call.Stop))
+            {
+                if (StreamId.Parse(row.Text("id")).IsJob(out var job) && await ledger.LoadJobAsync(job, call.Stop) is { } state)
+                {
+                    known[job] = state;
+                }
+            }
+        }
+        catch (NpgsqlException)
+        {
+            // To submit a job takes the inbox alone; the node takes it up when its database is back.
+            return [];
+        }
+
+        foreach (var (file, document) in documents)
+        {
+            if (call.Output.IsText && known.TryGetValue(document.JobId, out var state))
+            {
+                Messages.Say($"{file}: {Told(document, state)}");
+            }
+        }
+
+        return known;
+    }
+
+    private static string Told(JobDocument document, JobState state) =>
+        state.Submission.DocumentSha256 != document.Sha256
+            ? $"job {document.JobId} is known with other content; this one will be refused: JOB_ID_TAKEN."
+            : $"job {document.JobId} is known already: {state.Status.Name()}." + (state.Status == JobStatus.Failed
+                ? $" To run it again: meshledger job dead redrive {document.JobId}"
+                : "");
+
     private static async Task<byte[]> ReadAsync(string file, CancellationToken cancellationToken)
     {
-        await using var stream = file == "-"
-            ? Console.OpenStandardInput()
-            : new FileStream(file, FileMode.Open, FileAccess.Read);
+        await using var stream = InputFile.OpenOrInput(file);
         var bytes = new MemoryStream();
         var buffer = new byte[64 * 1024];
         int count;

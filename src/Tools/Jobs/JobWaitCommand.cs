@@ -13,7 +13,8 @@ internal static class JobWaitCommand
         "--timeout", "Give up after this many seconds (exit code 1).", 0.0, 31_536_000.0);
 
     public static Command Create() => new Verb(
-        "wait", "Wait until jobs have ended, showing how far they are. Exit code 1 if one of them failed.",
+        "wait",
+        "Wait until jobs have ended, showing how far they are. Exit code 1 if one of them failed or was cancelled.",
         "meshledger job wait echo-example-001", "meshledger job wait echo-example-001 hello-example-001 --timeout 60")
     {
         Ids, Limit,

@@ -154,7 +154,8 @@ internal static class JobWhyCommand
     private static JsonObject Bid(JsonObject worker) => worker["bid"] as JsonObject ?? [];
 
     private static string Free(JsonObject worker) => Bid(worker)["free"] is JsonObject free
-        ? $"{free.Text("cpu_cores")} cores, {free.Text("memory_mb")} MB, {free.Text("slots")} slots"
+        ? $"{Names.Count(free["cpu_cores"]!.GetValue<long>(), "core")}, {free.Text("memory_mb")} MB, "
+            + Names.Count(free["slots"]!.GetValue<long>(), "slot")
         : "";
 
     private static string? Time(DateTimeOffset? time) => time is { } value ? Timestamps.Write(value) : null;

@@ -80,10 +80,12 @@ public sealed class JobDocumentFaultTests
         { "null}}", "{\"\\\\u0000\":1}}}", "/payload/data/\\\\u0000", "a member name without U+0000 and lone surrogates", "1" },
         { "system.echo\"", "system.\\\\ud800\"", "/operation", "a string without lone surrogates", "\"system.\\\\ud800\"" },
         { "null}}", "null}", "", Json, "the end of the text at line 1, byte 173" },
-        { "null}}", "null}}\\n {}", "", Json, "{} at line 2, byte 2" },
-        { "null}}", "null},}", "", Json, "} at line 1, byte 174" },
-        { "null}}", "null/*why*/}}", "", Json, "/*why*/}} at line 1, byte 172" },
-        { "null}}", "NaN}}", "", Json, "NaN}} at line 1, byte 168" },
+        { "null}}", "null}}\\n {}", "", Json, "'{}' at line 2, byte 2" },
+        { "null}}", "null},}", "", Json, "'}' at line 1, byte 174" },
+        { "null}}", "null/*why*/}}", "", Json, "'/*why*/}}' at line 1, byte 172" },
+        { "null}}", "NaN}}", "", Json, "'NaN}}' at line 1, byte 168" },
+        { "null}}", "bad }}\\n", "", Json, "'bad }}' at line 1, byte 168" },
+        { "null}}", "\"a\\n\"}}", "", Json, "the byte 0A at line 1, byte 170" },
     };
 
     [Theory]
