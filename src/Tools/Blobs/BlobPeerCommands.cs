@@ -1,8 +1,8 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
 using MeshLedger.Blobs.Peers;
-using MeshLedger.Crypto;
 using MeshLedger.Tools.Cli;
+using MeshLedger.Tools.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace MeshLedger.Tools.Blobs;
@@ -31,8 +31,8 @@ internal static class BlobPeerCommands
 
     private static readonly Option<string?> Key = new("--key")
     {
-        Description = "The name of a key that may add blobs there (default: submitter).",
-        HelpName = "NAME",
+        Description = "The file of a key that may add blobs there (default: that of this directory's submitter).",
+        HelpName = "FILE",
     };
 
     public static Command[] Verbs =>
@@ -100,7 +100,7 @@ internal static class BlobPeerCommands
     {
         var hash = BlobCommands.Hash(call.Get(Hash)!);
         var url = PeerSearch.Parse("--to", call.Get(To)!);
-        var key = SigningKey.Load(call.Data.KeyFile(call.Get(Key) ?? "submitter"));
+        var key = SignerKeys.Key(call.Get(Key), "submitter", call.Data);
         using var peers = new PeerList([], () => []);
         var added = await peers.PutAsync(url, BlobCommands.Open(call), hash, key, TimeProvider.System, call.Stop);
         call.Output.Object(
