@@ -38,21 +38,33 @@ public sealed class BlobFetcher(
 
     /// <summary>All of a small blob's verified bytes, fetched if it is not here or turns out to be damaged.</summary>
     /// <inheritdoc cref="FetchAsync"/>
+    /// <exception cref="BlobDamagedException">It was here, damaged, and no peer gave it.</exception>
     public async Task<byte[]> ReadAsync(BlobHash hash, long? size, CancellationToken cancellationToken)
     {
-        for (var isSecond = false; ; isSecond = true)
+        await FetchAsync(hash, size, progress: null, cancellationToken);
+        try
         {
-            await FetchAsync(hash, size, progress: null, cancellationToken);
+            return await store.ReadAsync(hash, cancellationToken);
+        }
+        catch (BlobDamagedException damaged)
+        {
+            Log.Damaged(log, damaged.Message);
             try
             {
-                return await store.ReadAsync(hash, cancellationToken);
+                await FetchAsync(hash, size, progress: null, cancellationToken);
             }
-            catch (Exception exception) when (!isSecond && exception is BlobDamagedException or BlobNotFoundException)
+            catch (BlobNotFoundException)
             {
-                // It is in quarantine now, or was collected this very moment.
-                Log.Damaged(log, exception.Message);
+                throw damaged;
             }
         }
+        catch (BlobNotFoundException)
+        {
+            // It was collected this very moment.
+            await FetchAsync(hash, size, progress: null, cancellationToken);
+        }
+
+        return await store.ReadAsync(hash, cancellationToken);
     }
 
     private async Task<FetchedBlob> ShareAsync(

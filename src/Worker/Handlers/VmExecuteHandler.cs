@@ -34,8 +34,7 @@ public sealed class VmExecuteHandler(MicroVmHost machines, BlobFetcher blobs) : 
         var program = payload.Size ?? VmExecutePayload.MaxProgramBytes;
         var inputs = payload.Inputs.Sum(input => input.Size ?? blobs.Store.SizeOf(input.Hash) ?? 0);
 
-        // What is fetched is there twice: as blobs, and in the machine's directory.
-        return Needs(payload.Vcpus, payload.MemoryMb, (2 * (program + inputs)) + payload.Stdin.Length + outputs);
+        return Needs(payload.Vcpus, payload.MemoryMb, program + inputs + payload.Stdin.Length + outputs);
     }
 
     private static HandlerNeeds Needs(long cores, long memoryMb, long bytes) =>
