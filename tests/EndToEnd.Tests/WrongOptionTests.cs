@@ -59,7 +59,7 @@ public sealed class WrongOptionTests
 
     [Theory]
     [InlineData("{\n  \"lease_seconds\": tru\n}", "at line 2, byte 2")]
-    [InlineData("{\"a\": 1,", "found , at line 1, byte 8")]
+    [InlineData("{\"a\": 1,", "at line 1, byte 8.")]
     [InlineData("{\"worker\": {}, \"worker\": {} }", "a member stands twice in one object")]
     [InlineData("{\"economy\": {\"namespaces\": {\"\": {} } } }", "/economy/namespaces/: a namespace has a name")]
     [InlineData("{\"worker\": {\"labels\": {\"\": \"x\"} } }", "/worker/labels: expected an object")]

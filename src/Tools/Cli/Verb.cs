@@ -77,8 +77,8 @@ internal sealed class Verb(string name, string description, params string[] exam
         {
             var server = call.Postgres is { } given ? $" at {LedgerDatabase.NameOf(given)}" : "";
             return Fail(
-                ExitCodes.Failed, $"the database{server} was not reached: {LedgerDatabase.Explain(failure)}. Is it running? "
-                + "Check --postgres.");
+                ExitCodes.Failed, $"the database{server} was not reached: {LedgerDatabase.Explain(failure)}. "
+                + "Check --postgres if it was given.");
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or FormatException
             or InvalidHistoryException or MachinesUnavailableException or OptionsValidationException
