@@ -65,7 +65,8 @@ internal static class RepeatedAppends
             if (!rows.TryGetValue(position, out var row))
             {
                 throw new InvalidHistoryException(
-                    $"The event {signed.Statement.Id} was appended at position {position}, but is gone. Run: meshledger audit");
+                    $"The event {signed.Statement.Id} was appended at position {position}, but is gone. "
+                    + "Run: meshledger audit");
             }
 
             if (row.Digest != signed.Digest.ToString())

@@ -113,7 +113,10 @@ internal sealed class AttemptRunner(
         Receipt Plain(string why) => receipt with
         {
             Error = new JobError(
-                "RECEIPT_REFUSED", Clean($"The run's receipt cannot stand in the ledger: {why}"), "execution", Recoverable: true),
+                "RECEIPT_REFUSED",
+                Clean($"The run's receipt cannot stand in the ledger: {why}"),
+                "execution",
+                Recoverable: true),
             Outputs = [],
         };
     }

@@ -53,7 +53,7 @@ public static class JobResultWriter
             {
                 Error(json, new JobError(
                     "CANCELLED",
-                    state.CancelReason is { Length: > 0 } reason ? reason : $"Its submitter {state.Submitter} cancelled it.",
+                    state.CancelReason is { Length: > 0 } why ? why : $"Its submitter {state.Submitter} cancelled it.",
                     "market",
                     Recoverable: false));
             }

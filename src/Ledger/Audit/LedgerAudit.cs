@@ -86,7 +86,8 @@ public static class LedgerAudit
             await reading;
         }
 
-        // What was changed under it cannot be read as it should be: that is a fault, and the other parts are still looked at.
+        // What was changed under it cannot be read as it should be: that is a fault, and the other parts are still
+        // looked at.
         async Task<bool> PartAsync(string what, Func<Task> look)
         {
             await transaction.SaveAsync("part", cancellationToken);
@@ -96,8 +97,9 @@ public static class LedgerAudit
                 return true;
             }
             catch (PostgresException exception) when (!isRight && exception.SqlState is
-                PostgresErrorCodes.UndefinedColumn or PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.UndefinedFunction
-                or PostgresErrorCodes.DatatypeMismatch or PostgresErrorCodes.WrongObjectType)
+                PostgresErrorCodes.UndefinedColumn or PostgresErrorCodes.UndefinedTable
+                or PostgresErrorCodes.UndefinedFunction or PostgresErrorCodes.DatatypeMismatch
+                or PostgresErrorCodes.WrongObjectType)
             {
                 await transaction.RollbackAsync("part", cancellationToken);
                 Report(new AuditFault("wrong_layout", "", 0, 0, $"{what} cannot be read: {exception.MessageText}"));

@@ -16,8 +16,8 @@ internal static class SequencePlace
         if (isStill && last > head)
         {
             report(new AuditFault(
-                "wrong_sequence", "", 0, head, $"mt_events_sequence stands at {last}, the log ends at {head}: it was moved by "
-                + "hand, or an append broke off in its last moment; the next append sets it right"));
+                "wrong_sequence", "", 0, head, $"mt_events_sequence stands at {last}, the log ends at {head}: it was "
+                + "moved by hand, or an append broke off in its last moment; the next append sets it right"));
         }
 
         // Without the lock nodes may move it on meanwhile, but never back.

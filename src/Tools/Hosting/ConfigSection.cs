@@ -109,7 +109,8 @@ internal sealed class ConfigSection(JsonElement? element, string path, List<stri
             return null;
         }
 
-        if (value.ValueKind == JsonValueKind.Object && value.EnumerateObject().All(member => member.Name.Length > 0 && IsText(member.Value)))
+        if (value.ValueKind == JsonValueKind.Object
+            && value.EnumerateObject().All(member => member.Name.Length > 0 && IsText(member.Value)))
         {
             return value.EnumerateObject().ToDictionary(member => member.Name, member => member.Value.GetString()!);
         }

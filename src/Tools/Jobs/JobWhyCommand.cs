@@ -142,7 +142,8 @@ internal static class JobWhyCommand
             [
                 Column.Of("worker_id", heading: "WORKER"), new("KEY", row => Names.Short(row.Text("worker"))),
                 new("COULD RUN IT", row => row.Text("runs") == "yes" ? "runs it" : row.Text("could_run")),
-                new("LACKS", row => Few(row["lacks"])), new("BID", row => Bid(row).Text("price"), Right: true), new("FREE THEN", Free),
+                new("LACKS", row => Few(row["lacks"])),
+                new("BID", row => Bid(row).Text("price"), Right: true), new("FREE THEN", Free),
                 new("CANNOT WIN FOR", row => Few(Bid(row)["cannot_win"])),
             ],
             "  ");
