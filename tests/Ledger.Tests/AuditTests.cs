@@ -57,7 +57,7 @@ public sealed class AuditTests : IAsyncLifetime
         { "UPDATE mt_events SET mt_dotnet_type = NULL WHERE seq_id = 30", "wrong_layout" },
         { "DELETE FROM ml_event_ids WHERE position = 30", "wrong_event_id" },
         { "SELECT setval('mt_events_sequence', 3)", "wrong_sequence" },
-        { "SELECT setval('mt_events_sequence', 1000)", "wrong_sequence" },
+        { "SELECT setval('mt_events_sequence', 1000000)", "wrong_sequence" },
         { "UPDATE mt_events SET data = jsonb_set(data, '{amount}', '1') WHERE type = 'mana_paid' AND seq_id < 40", "wrong_digest" },
     };
 
@@ -91,7 +91,7 @@ public sealed class AuditTests : IAsyncLifetime
         await using var connection = await _database.Source.OpenConnectionAsync();
         await using var append = await connection.BeginTransactionAsync();
         await using var command = new Npgsql.NpgsqlCommand(
-            "SELECT pg_advisory_xact_lock(7310579631243879525); SELECT setval('mt_events_sequence', 5000)", connection);
+            "SELECT pg_advisory_xact_lock(7310579631243879525); SELECT setval('mt_events_sequence', 5000000)", connection);
         await command.ExecuteNonQueryAsync();
 
         var auditing = AuditAsync();
