@@ -8,6 +8,17 @@ public static class LedgerDatabase
     /// <summary>Some nodes and a few commands fit into a server's 100 connections.</summary>
     private const int MaxPoolSize = 30;
 
+    /// <summary>Where a connection string leads, for people: host and port, nothing that is secret.</summary>
+    /// <exception cref="ArgumentException">It is no connection string of Npgsql.</exception>
+    public static string NameOf(string connection)
+    {
+        var builder = new NpgsqlConnectionStringBuilder(connection);
+        return $"{builder.Host}, port {builder.Port}";
+    }
+
+    /// <summary>In words, why the database did not answer.</summary>
+    public static string Explain(NpgsqlException exception) => DatabaseFault.Explain(exception);
+
     /// <summary>A source for <paramref name="connection"/>, with what suits the ledger wherever the text does not say
     /// otherwise: statements are prepared, and a connection is not reset when it changes hands, for nothing here leaves
     /// anything behind in it.</summary>

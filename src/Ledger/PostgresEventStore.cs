@@ -147,7 +147,10 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
         var streams = new List<StreamId>();
         while (await reader.ReadAsync(cancellationToken))
         {
-            streams.Add(StreamId.Parse(reader.GetString(0)));
+            streams.Add(StreamId.TryParse(reader.GetString(0), out var stream)
+                ? stream
+                : throw new InvalidHistoryException(
+                    $"'{reader.GetString(0)}' in mt_streams is no stream name. Run: meshledger audit"));
         }
 
         return streams;
@@ -272,7 +275,7 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
         while (await reader.ReadAsync(cancellationToken))
         {
             // What was verified before need not be again.
-            events.Add(_recent.Find(reader.GetInt64(0)) ?? EventRow.Read(reader).ToVerifiedEvent(_verifier));
+            events.Add(_recent.Find(EventRow.ReadPosition(reader)) ?? EventRow.Read(reader).ToVerifiedEvent(_verifier));
         }
 
         return events;

@@ -114,8 +114,9 @@ internal sealed class RecentEvents(int capacity = 16_384, long maxBytes = 64 << 
         }
     }
 
+    // A position that was changed by hand may be below 1, and nothing is held for it.
     private RecordedEvent? At(long position) =>
-        _slots[position % capacity] is { } held && held.Position == position ? held : null;
+        position > 0 && _slots[position % capacity] is { } held && held.Position == position ? held : null;
 
     private void Put(IReadOnlyList<RecordedEvent> events)
     {

@@ -39,24 +39,36 @@ internal static class RepeatedAppends
         CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(
-            "SELECT seq_id, stream_id, version, timestamp, headers ->> 'digest' FROM mt_events WHERE seq_id = ANY ($1)");
+            "SELECT seq_id, version, timestamp, headers ->> 'digest' FROM mt_events WHERE seq_id = ANY ($1)");
         command.Parameters.Add(Sequencer.Array(
             events.Select(signed => positions[signed.Statement.Id.Value]).ToArray(), NpgsqlDbType.Bigint));
-        var rows = new Dictionary<long, (string Stream, long Version, DateTimeOffset At, string Digest)>();
-        await using (var reader = await command.ExecuteReaderAsync(cancellationToken))
+        var rows = new Dictionary<long, (long Version, DateTimeOffset At, string Digest)>();
+        try
         {
+            await using var reader = await command.ExecuteReaderAsync(cancellationToken);
             while (await reader.ReadAsync(cancellationToken))
             {
-                rows[reader.GetInt64(0)] = (
-                    reader.GetString(1), reader.GetInt64(2), reader.GetFieldValue<DateTimeOffset>(3), reader.GetString(4));
+                rows[reader.GetInt64(0)] =
+                    (reader.GetInt64(1), reader.GetFieldValue<DateTimeOffset>(2), reader.GetString(3));
             }
+        }
+        catch (Exception exception) when (EventRow.IsOfTheValue(exception))
+        {
+            throw new InvalidHistoryException(
+                $"An event that was appended before cannot be read: {exception.Message} Run: meshledger audit");
         }
 
         var recorded = new List<RecordedEvent>();
         foreach (var signed in events)
         {
             var position = positions[signed.Statement.Id.Value];
-            var row = rows[position];
+            if (!rows.TryGetValue(position, out var row))
+            {
+                throw new InvalidHistoryException(
+                    $"The event {signed.Statement.Id} was appended at position {position}, but is gone. "
+                    + "Run: meshledger audit");
+            }
+
             if (row.Digest != signed.Digest.ToString())
             {
                 return new AppendOutcome.Rejected(new Refusal(

@@ -1,8 +1,10 @@
 using System.CommandLine;
 using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json.Nodes;
 using MeshLedger.Domain;
 using MeshLedger.Domain.Aid;
+using MeshLedger.Domain.Documents;
 using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Jobs;
 using MeshLedger.Node;
@@ -264,9 +266,10 @@ internal static class AidCommands
             return JsonNode.Parse(json, documentOptions: new() { AllowDuplicateProperties = false }) as JsonObject
                 ?? throw new CommandFailure(exitCode, $"{what}: expected a JSON object.");
         }
-        catch (System.Text.Json.JsonException exception)
+        catch (System.Text.Json.JsonException)
         {
-            throw new CommandFailure(exitCode, $"{what} is no JSON: {exception.Message}");
+            throw new CommandFailure(
+                exitCode, $"{what} is no JSON: {JsonSyntax.Explain(Encoding.UTF8.GetBytes(json))}.");
         }
     }
 }

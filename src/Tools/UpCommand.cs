@@ -136,6 +136,9 @@ internal static class UpCommand
         Description = "Print the configuration as it is in effect, as JSON, and start nothing.",
     };
 
+    /// <summary>The longest name of a node, a worker, a pool or a label.</summary>
+    private const int MaxName = 200;
+
     public static Command Create() => new Verb(
         "up", "Start a node: its database, its folder and its workers. Ctrl-C stops all of it in order.",
         "meshledger up",
@@ -144,9 +147,12 @@ internal static class UpCommand
         "meshledger up --workers 3 --owner submitter --config node.json",
         "meshledger up --postgres 'Host=db;Username=mesh;Database=mesh' --no-worker")
     {
-        Folder, Name, NoWorker, Concurrency, WorkerId, Pools, Capabilities, Features, Labels, Privileged,
-        ImageDirectories, BasePrice, NoInotify, NoAdmit, MetricsPort, Otlp, LogFormat, Workers, Owner, Listen, Advertise, Peers,
-        Config, PrintConfig,
+        GlobalOptions.NotEmpty(Folder), GlobalOptions.NotEmpty(Name, MaxName), NoWorker, Concurrency,
+        GlobalOptions.NotEmpty(WorkerId, MaxName), GlobalOptions.NotEmpty(Pools, MaxName),
+        GlobalOptions.NotEmpty(Capabilities, MaxName), GlobalOptions.NotEmpty(Features, MaxName),
+        GlobalOptions.NotEmpty(Labels, MaxName), Privileged, GlobalOptions.NotEmpty(ImageDirectories), BasePrice, NoInotify,
+        NoAdmit, MetricsPort, Otlp, LogFormat, Workers, Owner, Listen, Advertise, Peers,
+        GlobalOptions.NotEmpty(Config), PrintConfig,
     }.Does(RunAsync);
 
     private static async Task<int> RunAsync(Call call)
@@ -164,6 +170,12 @@ internal static class UpCommand
         {
             call.Output.Document(config.ToJson());
             return ExitCodes.Ok;
+        }
+
+        if (call.Postgres is { } server)
+        {
+            // Said before anything is made.
+            await LedgerSession.Source(server).DisposeAsync();
         }
 
         config.Node.Name = name;

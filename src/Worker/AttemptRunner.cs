@@ -67,9 +67,7 @@ internal sealed class AttemptRunner(
 
         var receipt = new Receipt
         {
-            Error = result.Error is { } error
-                ? new JobError(error.Code, Clean(error.Message), error.Phase, error.Recoverable)
-                : null,
+            Error = result.Error is { } error ? ErrorOf(error) : null,
             Engine = new EngineName(result.EngineName, result.EngineVersion),
             KernelSha256 = result.KernelSha256,
             Program = result.Program,
@@ -80,18 +78,53 @@ internal sealed class AttemptRunner(
             DurationUs = (long)clock.GetElapsedTime(began).TotalMicroseconds,
             PeakMemoryBytes = result.PeakMemoryBytes,
         };
-        return HandInAsync(
-            assigned.JobId,
-            author.State(new JobEvent.ReceiptIssued(assigned.Attempt, receipt), assigned.AssignmentDigest, stream));
+        return HandInAsync(assigned, receipt);
     }
 
-    private async Task HandInAsync(JobId job, Statement receipt)
+    /// <summary>A receipt that cannot stand in the ledger is replaced by one that says why: without any, the attempt would
+    /// be lost when its lease ends, and the worker would be the one that was silent.</summary>
+    private async Task HandInAsync(WorkerNotice.Assigned assigned, Receipt receipt)
     {
-        if (await outbox.PostAsync(receipt) is { } refusal)
+        Statement statement;
+        try
         {
-            Log.ReceiptRefused(log, job.ToString(), refusal.ToString());
+            statement = State(receipt);
         }
+        catch (FormatException exception)
+        {
+            statement = State(Plain(exception.Message));
+        }
+
+        if (await outbox.PostAsync(statement) is not { } refusal)
+        {
+            return;
+        }
+
+        Log.ReceiptRefused(log, assigned.JobId.ToString(), refusal.ToString());
+        if (refusal.Code is "WRONG_ERROR" or "WRONG_OUTPUT"
+            && await outbox.PostAsync(State(Plain(refusal.ToString()))) is { } again)
+        {
+            Log.ReceiptRefused(log, assigned.JobId.ToString(), again.ToString());
+        }
+
+        Statement State(Receipt what) => author.State(
+            new JobEvent.ReceiptIssued(assigned.Attempt, what), assigned.AssignmentDigest, StreamId.OfJob(assigned.JobId));
+
+        Receipt Plain(string why) => receipt with
+        {
+            Error = new JobError(
+                "RECEIPT_REFUSED",
+                Clean($"The run's receipt cannot stand in the ledger: {why}"),
+                "execution",
+                Recoverable: true),
+            Outputs = [],
+        };
     }
+
+    /// <summary>Whatever an operation says, a receipt has no code that is for nodes to say.</summary>
+    private static JobError ErrorOf(OperationError error) => JobError.IsForNodes(error.Code)
+        ? new JobError("EXECUTION_ERROR", Clean($"{error.Code}: {error.Message}"), error.Phase, error.Recoverable)
+        : new JobError(error.Code, Clean(error.Message), error.Phase, error.Recoverable);
 
     private static async Task<OperationResult> ExecuteAsync(
         WorkerNotice.Assigned assigned, IOperationHandler? handler, ProgressReporter progress, OutputStreamer output,

@@ -57,6 +57,7 @@ public sealed class AuditTests : IAsyncLifetime
         { "UPDATE mt_events SET mt_dotnet_type = NULL WHERE seq_id = 30", "wrong_layout" },
         { "DELETE FROM ml_event_ids WHERE position = 30", "wrong_event_id" },
         { "SELECT setval('mt_events_sequence', 3)", "wrong_sequence" },
+        { "SELECT setval('mt_events_sequence', 1000000)", "wrong_sequence" },
         { "UPDATE mt_events SET data = jsonb_set(data, '{amount}', '1') WHERE type = 'mana_paid' AND seq_id < 40", "wrong_digest" },
     };
 
@@ -81,6 +82,29 @@ public sealed class AuditTests : IAsyncLifetime
 
         var fault = report.Faults[0];
         Assert.Equal(("wrong_digest", "job-job-00000000", 1L, 5L), (fault.Kind, fault.Stream, fault.Version, fault.Position));
+    }
+
+    [Fact]
+    public async Task An_append_that_is_under_way_is_no_fault()
+    {
+        // Where ml_append stands once it has moved the sequence and before it commits.
+        await using var connection = await _database.Source.OpenConnectionAsync();
+        await using var append = await connection.BeginTransactionAsync();
+        await using var command = new Npgsql.NpgsqlCommand(
+            "SELECT pg_advisory_xact_lock(7310579631243879525); SELECT setval('mt_events_sequence', 5000000)", connection);
+        await command.ExecuteNonQueryAsync();
+
+        var auditing = AuditAsync();
+        while (await _database.ScalarAsync<long>("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") == 0)
+        {
+            Assert.False(auditing.IsCompleted);
+        }
+
+        command.CommandText = $"SELECT setval('mt_events_sequence', {_history.Statements.Count})";
+        await command.ExecuteNonQueryAsync();
+        await append.CommitAsync();
+
+        Assert.Empty((await auditing).Faults);
     }
 
     private Task<AuditReport> AuditAsync() => LedgerAudit.RunAsync(_database.Source, null, CancellationToken.None);

@@ -8,13 +8,24 @@ namespace MeshLedger.Domain.Documents;
 /// Whether bytes are JSON at all, and if not, where they stop being it. Finding the place reads the bytes a second
 /// time; that happens for refused documents only.
 /// </summary>
-internal static class JsonSyntax
+public static class JsonSyntax
 {
     private const string ExpectedJson = "one JSON value without comments or trailing commas (RFC 8259)";
+    private const string SomethingElse = "something else";
     private const int MaxSnippetBytes = 24;
 
+    /// <summary>Why a strict parser refused the bytes, with line and byte; for files that are no job documents, too.
+    /// </summary>
+    public static string Explain(ReadOnlySpan<byte> utf8)
+    {
+        var fault = FaultOfBytes(utf8) ?? Locate(utf8);
+        return fault.Found == SomethingElse
+            ? "a member stands twice in one object"
+            : $"expected {fault.Expected}, found {fault.Found}";
+    }
+
     /// <summary>What is wrong with the bytes before they are read as JSON, or null.</summary>
-    public static DocumentFault? FaultOfBytes(ReadOnlySpan<byte> utf8)
+    internal static DocumentFault? FaultOfBytes(ReadOnlySpan<byte> utf8)
     {
         if (utf8.Length > JobDocument.MaxBytes)
         {
@@ -30,7 +41,7 @@ internal static class JsonSyntax
     }
 
     /// <summary>The fault of bytes that the parser refused.</summary>
-    public static DocumentFault Locate(ReadOnlySpan<byte> utf8)
+    internal static DocumentFault Locate(ReadOnlySpan<byte> utf8)
     {
         // The parser's own depth limit is out of the way, so that nesting can be told from bad syntax by looking.
         var reader = new Utf8JsonReader(utf8, new JsonReaderOptions { MaxDepth = int.MaxValue });
@@ -71,7 +82,7 @@ internal static class JsonSyntax
             return new DocumentFault("", ExpectedJson, found);
         }
 
-        return new DocumentFault("", ExpectedJson, "something else");
+        return new DocumentFault("", ExpectedJson, SomethingElse);
     }
 
     private static void Enter(List<Place> path)

@@ -197,7 +197,7 @@ public static class Job
 
     private static JobState EndAttempt(JobState state, JobEvent.AttemptEnded ended, Digest digest)
     {
-        var isLost = ended.Error.Code == "LEASE_LOST";
+        var isLost = ended.Error.Code == JobError.LeaseLost;
         return state with
         {
             Error = ended.Error,
@@ -307,7 +307,7 @@ public static class Job
         var error = verdict.Error!;
         if (JobRules.MayRetry(state, error, command.Retry.MaxLosses) && state.CancelDigest is null)
         {
-            var delay = error.Code == "LEASE_LOST"
+            var delay = error.Code == JobError.LeaseLost
                 ? TimeSpan.Zero
                 : command.Retry.Delay(state.Failures + 1, state.SubmissionDigest.ToString()[^3..] switch
                 {

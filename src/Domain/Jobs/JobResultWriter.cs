@@ -51,7 +51,11 @@ public static class JobResultWriter
             }
             else if (state.Status == JobStatus.Cancelled)
             {
-                Error(json, new JobError("CANCELLED", state.CancelReason ?? "", "market", Recoverable: false));
+                Error(json, new JobError(
+                    "CANCELLED",
+                    state.CancelReason is { Length: > 0 } why ? why : $"Its submitter {state.Submitter} cancelled it.",
+                    "market",
+                    Recoverable: false));
             }
 
             if (run?.Receipt is { } receipt)

@@ -83,7 +83,7 @@ public static class JobRules
     /// <param name="maxLosses">The most attempts that may be lost.</param>
     public static bool MayRetry(JobState state, JobError error, int maxLosses)
     {
-        if (error.Code == "LEASE_LOST")
+        if (error.Code == JobError.LeaseLost)
         {
             return state.Losses + 1 < maxLosses;
         }

@@ -129,4 +129,11 @@ public static class RunResults
 /// <param name="Message">One line for people.</param>
 /// <param name="Phase">Where it happened, a lower-case word.</param>
 /// <param name="Recoverable">True if another attempt may succeed.</param>
-public sealed record JobError(string Code, string Message, string Phase, bool Recoverable);
+public sealed record JobError(string Code, string Message, string Phase, bool Recoverable)
+{
+    /// <summary>Of an attempt whose worker was silent. It does not count as a failure, so no worker may say it.</summary>
+    public const string LeaseLost = "LEASE_LOST";
+
+    /// <summary>True if a receipt with this code is refused.</summary>
+    public static bool IsForNodes(string code) => code == LeaseLost;
+}

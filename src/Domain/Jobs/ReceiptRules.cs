@@ -9,7 +9,7 @@ internal static class ReceiptRules
 {
     public static Refusal? Check(Receipt receipt)
     {
-        if (receipt.Error is { Code: "LEASE_LOST" })
+        if (receipt.Error is { } error && JobError.IsForNodes(error.Code))
         {
             return JobRules.No("WRONG_ERROR", "that a lease was lost is for a node to say: such attempts are not counted");
         }

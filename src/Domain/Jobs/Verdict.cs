@@ -100,7 +100,7 @@ public sealed record Verdict(Run? Winner, JobError? Error, ValueList<AttemptOutc
             "execution",
             Recoverable: true)
         : new JobError(
-            "LEASE_LOST",
+            JobError.LeaseLost,
             string.Create(
                 CultureInfo.InvariantCulture,
                 $"The worker was silent for longer than its lease of {state.Assignment!.Selection.LeaseMs} ms."),

@@ -8,6 +8,8 @@ public sealed record WorkerVerdict(string WorkerId, Crypto.Did Worker, ValueList
 /// <summary>Why a job waits: for each live worker, what the job asks for and the worker lacks.</summary>
 public static class WaitReasons
 {
+    private const int MaxNamed = 5;
+
     /// <summary>Every live worker with what it lacks.</summary>
     public static IReadOnlyList<WorkerVerdict> Judge(JobState state, IEnumerable<Bidder> live) =>
         [.. live.OrderBy(bidder => bidder.Registration.Facts.WorkerId, StringComparer.Ordinal).Select(bidder =>
@@ -36,7 +38,7 @@ public static class WaitReasons
         }
 
         List<string> reasons = [.. verdicts.Where(verdict => verdict.Unmet.Count > 0)
-            .Select(verdict => $"Worker {verdict.WorkerId} does not meet: {string.Join(", ", verdict.Unmet)}")];
+            .Select(verdict => $"Worker {verdict.WorkerId} does not meet: {Few(verdict.Unmet)}")];
         if (able > 0)
         {
             reasons.Insert(0, $"{state.Submission.Terms.Replicas} workers of different owners are asked for, {able} could run it");
@@ -44,4 +46,9 @@ public static class WaitReasons
 
         return reasons;
     }
+
+    /// <summary>The first few, and how many more: a document may ask for thousands of labels.</summary>
+    public static string Few(IReadOnlyCollection<string> unmet) => unmet.Count > MaxNamed
+        ? $"{string.Join(", ", unmet.Take(MaxNamed))} and {unmet.Count - MaxNamed} more"
+        : string.Join(", ", unmet);
 }

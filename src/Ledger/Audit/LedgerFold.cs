@@ -58,8 +58,8 @@ internal sealed class LedgerFold
             Report(
                 "wrong_position",
                 row,
-                row.Position <= _position
-                    ? $"position {row.Position} stands twice"
+                row.Position < 1 ? $"positions begin at 1, found {row.Position}"
+                    : row.Position <= _position ? $"position {row.Position} stands twice"
                     : $"positions {_position + 1} to {row.Position - 1} are missing");
             _figures.Stop();
         }

@@ -141,7 +141,7 @@ internal sealed class JobStatusRow
                 break;
             case JobEvent.AttemptEnded ended:
                 Status = Domain.Jobs.JobStatus.Retrying.Name();
-                var isLost = ended.Error.Code == "LEASE_LOST";
+                var isLost = ended.Error.Code == JobError.LeaseLost;
                 (Failures, Losses) = (Failures + (isLost ? 0 : 1), Losses + (isLost ? 1 : 0));
                 (ErrorCode, ErrorMessage, RetryAt) = (ended.Error.Code, ended.Error.Message, ended.RetryAt);
                 (Phase, ProgressBp, EtaMs, Message) = (null, null, null, null);

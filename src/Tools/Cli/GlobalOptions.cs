@@ -46,6 +46,11 @@ internal static class GlobalOptions
             Output.CompletionSources.Add("text", "json", "jsonl");
         }
 
+        if (Data.Validators.Count == 0)
+        {
+            NotEmpty(Data);
+        }
+
         root.Options.Add(Data);
         root.Options.Add(Postgres);
         root.Options.Add(Output);
@@ -64,6 +69,27 @@ internal static class GlobalOptions
                 : RefuseNumber<T>(result, $"{name}: expected a number from {least} to {most}, found "
                     + $"'{result.Tokens[0].Value}'."),
         };
+
+    /// <summary>The option, whose values are then texts of at least one character, and at most so many.</summary>
+    public static T NotEmpty<T>(T option, int most = int.MaxValue)
+        where T : Option
+    {
+        option.Validators.Add(result =>
+        {
+            foreach (var length in result.Tokens.Select(token => token.Value.Trim().Length))
+            {
+                if (length == 0)
+                {
+                    result.AddError($"{option.Name}: expected a value that is not empty.");
+                }
+                else if (length > most)
+                {
+                    result.AddError($"{option.Name}: expected at most {most} characters, found {length}.");
+                }
+            }
+        });
+        return option;
+    }
 
     private static OutputFormat Refuse(System.CommandLine.Parsing.ArgumentResult result, string message)
     {

@@ -4,6 +4,7 @@ using System.CommandLine.Invocation;
 using System.CommandLine.Parsing;
 using MeshLedger.Blobs;
 using MeshLedger.Domain.Events;
+using MeshLedger.Ledger;
 using MeshLedger.Machines;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -74,8 +75,10 @@ internal sealed class Verb(string name, string description, params string[] exam
         }
         catch (NpgsqlException failure)
         {
-            var reason = failure.InnerException?.Message ?? failure.Message;
-            return Fail(ExitCodes.Failed, $"no connection to the database: {reason}. Is it running? Check --postgres.");
+            var server = call.Postgres is { } given ? $" at {LedgerDatabase.NameOf(given)}" : "";
+            return Fail(
+                ExitCodes.Failed, $"the database{server} was not reached: {LedgerDatabase.Explain(failure)}. "
+                + "Check --postgres if it was given.");
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or FormatException
             or InvalidHistoryException or MachinesUnavailableException or OptionsValidationException

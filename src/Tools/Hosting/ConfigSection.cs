@@ -109,12 +109,13 @@ internal sealed class ConfigSection(JsonElement? element, string path, List<stri
             return null;
         }
 
-        if (value.ValueKind == JsonValueKind.Object && value.EnumerateObject().All(member => IsText(member.Value)))
+        if (value.ValueKind == JsonValueKind.Object
+            && value.EnumerateObject().All(member => member.Name.Length > 0 && IsText(member.Value)))
         {
             return value.EnumerateObject().ToDictionary(member => member.Name, member => member.Value.GetString()!);
         }
 
-        Fault(name, "an object whose values are texts that are not empty", value);
+        Fault(name, "an object whose values are texts that are not empty, as its names are", value);
         return null;
     }
 

@@ -64,9 +64,34 @@ internal sealed partial class DataDirectory(string path)
     /// <summary>Makes the directory and its keys' place; only the owner enters the latter.</summary>
     public void Make()
     {
-        Directory.CreateDirectory(Root);
+        MakeDirectory("--data", Root);
         Directory.CreateDirectory(
             Keys, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+    }
+
+    /// <summary>Makes a directory that an option names, unless it is there.</summary>
+    /// <exception cref="CommandFailure">Something else is in its place, or nobody may make it; says which option.</exception>
+    public static void MakeDirectory(string option, string path)
+    {
+        for (var at = path; at is not null; at = Path.GetDirectoryName(at))
+        {
+            if (File.Exists(at))
+            {
+                throw new CommandFailure(
+                    ExitCodes.Usage, at == path
+                        ? $"{option}: expected a directory, but {path} is a file."
+                        : $"{option}: {path} cannot be made, for {at} is a file.");
+            }
+        }
+
+        try
+        {
+            Directory.CreateDirectory(path);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new CommandFailure(ExitCodes.Failed, $"{option}: {path} cannot be made: {exception.Message}");
+        }
     }
 
     /// <summary>Takes the directory for a node until disposed.</summary>

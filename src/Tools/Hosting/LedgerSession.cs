@@ -159,13 +159,14 @@ internal sealed class LedgerSession : IAsyncDisposable
         }
     }
 
-    private static NpgsqlDataSource Source(string connection)
+    /// <exception cref="CommandFailure">It is no connection string.</exception>
+    public static NpgsqlDataSource Source(string connection)
     {
         try
         {
             return LedgerDatabase.Open(connection);
         }
-        catch (ArgumentException exception)
+        catch (Exception exception) when (exception is ArgumentException or InvalidOperationException)
         {
             throw new CommandFailure(ExitCodes.Usage, $"--postgres is no connection string: {exception.Message}");
         }

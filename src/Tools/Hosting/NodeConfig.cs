@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using MeshLedger.Crypto;
 using MeshLedger.Domain.Accounts;
+using MeshLedger.Domain.Documents;
 using MeshLedger.Domain.Jobs;
 using MeshLedger.Domain.Workers;
 using MeshLedger.Node;
@@ -46,9 +47,9 @@ internal sealed record NodeConfig
                 ? config
                 : throw new CommandFailure(ExitCodes.Usage, $"{file} is no configuration; nothing was started.");
         }
-        catch (JsonException exception)
+        catch (JsonException)
         {
-            throw new CommandFailure(ExitCodes.Usage, $"{file} is no JSON: {exception.Message}");
+            throw new CommandFailure(ExitCodes.Usage, $"{file} is no JSON: {JsonSyntax.Explain(File.ReadAllBytes(file))}.");
         }
     }
 
@@ -153,6 +154,12 @@ internal sealed record NodeConfig
     {
         long Mana(string name, long otherwise) => economy.Integer(name, otherwise, 0, MaxMana);
         var namespaces = economy.Section("namespaces");
+        var teams = namespaces.Sections();
+        if (teams.ContainsKey(""))
+        {
+            namespaces.Fault("", "a namespace has a name of at least one character");
+        }
+
         var options = new EconomyOptions
         {
             SubmitterGrant = Mana("submitter_grant", defaults.SubmitterGrant),
@@ -164,7 +171,7 @@ internal sealed record NodeConfig
             MaxEscrow = Mana("max_escrow", defaults.MaxEscrow),
             PerSubmitter = Limits(economy.Section("per_submitter")),
             PerNamespace = Limits(economy.Section("per_namespace")),
-            Namespaces = namespaces.Sections().ToDictionary(pair => pair.Key, pair => Limits(pair.Value)),
+            Namespaces = teams.ToDictionary(pair => pair.Key, pair => Limits(pair.Value)),
         };
         economy.End();
         return options;

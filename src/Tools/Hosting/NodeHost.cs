@@ -67,6 +67,7 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
     {
         var data = options.Data;
         data.Make();
+        DataDirectory.MakeDirectory("--folder", options.Folder);
         using var held = await data.HoldAsync(clock, stop);
         await using var observation = await NodeObserver.StartAsync(options.Observation, data, logs, clock, stop);
         logs = observation.Logs;

@@ -142,14 +142,18 @@ internal static class JobWhyCommand
             [
                 Column.Of("worker_id", heading: "WORKER"), new("KEY", row => Names.Short(row.Text("worker"))),
                 new("COULD RUN IT", row => row.Text("runs") == "yes" ? "runs it" : row.Text("could_run")),
-                Column.Of("lacks"), new("BID", row => Bid(row).Text("price"), Right: true), new("FREE THEN", Free),
-                new("CANNOT WIN FOR", row => Bid(row).Text("cannot_win")),
+                new("LACKS", row => Few(row["lacks"])),
+                new("BID", row => Bid(row).Text("price"), Right: true), new("FREE THEN", Free),
+                new("CANNOT WIN FOR", row => Few(Bid(row)["cannot_win"])),
             ],
             "  ");
     }
 
     private static IEnumerable<(string, string?)> Sentences(string name, JsonNode sentences) =>
         ((JsonArray)sentences).Select((sentence, i) => (i == 0 ? name : "", (string?)sentence!.ToString()));
+
+    private static string Few(JsonNode? list) =>
+        WaitReasons.Few([.. (list as JsonArray ?? []).Select(item => item!.GetValue<string>())]);
 
     private static JsonObject Bid(JsonObject worker) => worker["bid"] as JsonObject ?? [];
 

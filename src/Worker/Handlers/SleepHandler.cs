@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using MeshLedger.Domain.Documents;
+using MeshLedger.Domain.Jobs;
 using MeshLedger.Machines;
 
 namespace MeshLedger.Worker.Handlers;
@@ -134,6 +135,10 @@ public sealed class SleepHandler(TimeProvider time) : IOperationHandler
         if (code is not null && (code.Length is 0 or > 64 || code.AsSpan().ContainsAnyExcept(CodeCharacters)))
         {
             reader.Fault($"{FailPointer}/code", "1 to 64 characters from A-Z 0-9 _", $"'{code}'");
+        }
+        else if (code is not null && JobError.IsForNodes(code))
+        {
+            reader.Fault($"{FailPointer}/code", "a code that a worker may give", $"'{code}', which only nodes say");
         }
 
         var message = reader.Text(fail, FailPointer, "message", required: true);

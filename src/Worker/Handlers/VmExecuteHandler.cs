@@ -15,6 +15,7 @@ public sealed class VmExecuteHandler(MicroVmHost machines, BlobFetcher blobs) : 
 {
     // The longest time that a timer takes.
     private const long MaxSeconds = 4_000_000;
+    private const int MaxNamed = 5;
 
     public IReadOnlyList<string> Operations { get; } = ["vm.execute"];
 
@@ -117,12 +118,12 @@ public sealed class VmExecuteHandler(MicroVmHost machines, BlobFetcher blobs) : 
 
     private static OperationError? Judge(MicroVmResult run, long timeout)
     {
-        var missing = run.Files.FirstOrDefault(file => file.Content is null);
+        var missing = run.Files.Where(file => file.Content is null).ToList();
         return run.Outcome switch
         {
-            MicroVmOutcome.Exited when run.ExitCode == 0 && missing is null => null,
+            MicroVmOutcome.Exited when run.ExitCode == 0 && missing.Count == 0 => null,
             MicroVmOutcome.Exited when run.ExitCode == 0 => Failure(
-                "OUTPUT_MISSING", $"The program ended well, but {missing!.Path} is missing: {missing.Missing}."),
+                "OUTPUT_MISSING", $"The program ended well, but {Missing(missing)}."),
             MicroVmOutcome.Exited or MicroVmOutcome.Signalled => Failure("GUEST_FAILED", run.Reason),
             MicroVmOutcome.NotExecutable => Failure("NOT_EXECUTABLE", run.Reason),
             MicroVmOutcome.OutOfMemory => Failure("GUEST_OUT_OF_MEMORY", run.Reason),
@@ -131,6 +132,13 @@ public sealed class VmExecuteHandler(MicroVmHost machines, BlobFetcher blobs) : 
             MicroVmOutcome.MachineFailed => Failure("MACHINE_FAILED", run.Reason, recoverable: true),
             _ => throw new InvalidOperationException($"No such outcome: {run.Outcome}."),
         };
+    }
+
+    /// <summary>What the program should have written and did not: the first few, and how many more.</summary>
+    internal static string Missing(IReadOnlyList<MicroVmFile> files)
+    {
+        var named = string.Join("; ", files.Take(MaxNamed).Select(file => $"{file.Path} is missing: {file.Missing}"));
+        return files.Count > MaxNamed ? $"{named}; and {files.Count - MaxNamed} more" : named;
     }
 
     private static OperationError Failure(string code, string message, bool recoverable = false) =>

@@ -25,6 +25,18 @@ public sealed class JobResultWriterTests
         Snapshot.Matches("Jobs/failed.verified.json", result.Json.Span);
     }
 
+    [Theory]
+    [InlineData("not needed any more", "not needed any more")]
+    [InlineData("", "Its submitter did:key:")]
+    public void A_cancelled_job_says_why_or_who_cancelled_it(string reason, string message)
+    {
+        var state = JobSpec.Given(JobSpec.Completed).State! with { Status = JobStatus.Cancelled, CancelReason = reason };
+        using var json = JsonDocument.Parse(JobResultWriter.Write(state, Id, null).Json);
+        var error = json.RootElement.GetProperty("error");
+        Assert.Equal("CANCELLED", error.GetProperty("code").GetString());
+        Assert.StartsWith(message, error.GetProperty("message").GetString(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_job_that_nobody_took_in_time()
     {

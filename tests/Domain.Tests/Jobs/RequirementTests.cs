@@ -175,4 +175,13 @@ public sealed class RequirementTests
         offer => offer with { Facts = facts };
 
     private static Func<Offer, Offer> Free(FreeResources free) => offer => offer with { Free = free };
+
+    [Fact]
+    public void Of_many_things_that_a_worker_lacks_the_first_few_are_named()
+    {
+        Assert.Equal("a, b", WaitReasons.Few(["a", "b"]));
+        Assert.Equal(
+            "label0, label1, label2, label3, label4 and 59995 more",
+            WaitReasons.Few([.. Enumerable.Range(0, 60_000).Select(i => $"label{i}")]));
+    }
 }

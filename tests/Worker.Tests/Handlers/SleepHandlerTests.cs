@@ -49,6 +49,18 @@ public sealed class SleepHandlerTests
     }
 
     [Fact]
+    public async Task It_does_not_fail_with_a_code_that_is_for_nodes_to_say()
+    {
+        var given = Sleep("""{"seconds": 0, "fail": {"code": "LEASE_LOST", "message": "no"}}""");
+
+        var result = await given.RunAsync(_handler);
+
+        Assert.Equal("VALIDATION_ERROR", result.Error!.Code);
+        Assert.Contains("/payload/data/fail/code", result.Error.Message, StringComparison.Ordinal);
+        Assert.Contains("LEASE_LOST", result.Error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Cancelling_wakes_it()
     {
         using var cancelling = new CancellationTokenSource();

@@ -83,6 +83,16 @@ public sealed class VmExecuteHandlerTests : IAsyncLifetime, IAsyncDisposable
     }
 
     [Fact]
+    public void All_files_that_are_missing_are_named_up_to_five()
+    {
+        var files = Enumerable.Range(1, 7).Select(i => new MicroVmFile($"/{i}", null, "it is not there")).ToList();
+
+        Assert.Equal("/1 is missing: it is not there", VmExecuteHandler.Missing(files[..1]));
+        Assert.Equal("/1 is missing: it is not there; /2 is missing: it is not there", VmExecuteHandler.Missing(files[..2]));
+        Assert.EndsWith("/5 is missing: it is not there; and 2 more", VmExecuteHandler.Missing(files), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_file_that_the_program_did_not_write_is_a_failure()
     {
         var result = await RunAsync(await AddAsync("hello"), ", \"files\": [\"/report.txt\", \"/absent\"]");
