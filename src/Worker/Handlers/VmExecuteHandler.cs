@@ -53,12 +53,16 @@ public sealed class VmExecuteHandler(MicroVmHost machines, BlobFetcher blobs) : 
         }
 
         var timeout = context.Document.Execution.TimeoutSeconds;
+        BlobDamagedException? damage = null;
         for (var isSecond = false; ; isSecond = true)
         {
-            var (program, inputs, error) = await FetchAsync(payload, context, cancellationToken);
+            var (program, inputs, error) = await FetchAsync(payload, isSecond ? 1_000 : 500, context, cancellationToken);
             if (error is not null)
             {
-                return NewResult(payload) with { Error = error };
+                return NewResult(payload) with
+                {
+                    Error = damage is null ? error : BlobError("BLOB_DAMAGED", damage.Message, recoverable: true),
+                };
             }
 
             try
@@ -68,6 +72,7 @@ public sealed class VmExecuteHandler(MicroVmHost machines, BlobFetcher blobs) : 
             catch (Exception exception) when (!isSecond && exception is BlobDamagedException or BlobNotFoundException)
             {
                 // An input was damaged on this disk, which showed as it was read: it is in quarantine, and fetched anew.
+                damage = exception as BlobDamagedException;
             }
             catch (BlobDamagedException damaged)
             {
@@ -149,7 +154,7 @@ public sealed class VmExecuteHandler(MicroVmHost machines, BlobFetcher blobs) : 
 
     /// <summary>Everything that the payload names: taken from the store, else from peers.</summary>
     private async Task<(byte[] Program, IReadOnlyList<MicroVmInput> Inputs, OperationError? Error)> FetchAsync(
-        VmExecutePayload payload, OperationContext context, CancellationToken cancellationToken)
+        VmExecutePayload payload, int basisPoints, OperationContext context, CancellationToken cancellationToken)
     {
         try
         {
@@ -158,13 +163,13 @@ public sealed class VmExecuteHandler(MicroVmHost machines, BlobFetcher blobs) : 
             {
                 var here = blobs.Store.SizeOf(hash);
                 context.Progress(new OperationProgress(
-                    "blob", 500, here is null ? $"Fetching {hash}" : $"Checking {hash}"));
+                    "blob", basisPoints, here is null ? $"Fetching {hash}" : $"Checking {hash}"));
                 if (size is { } said && here is { } has && said != has)
                 {
                     return Refuse("BLOB_SIZE_MISMATCH", $"Blob {hash} has {has} bytes, the document says {said}.");
                 }
 
-                var progress = new FetchReport(context, hash);
+                var progress = new FetchReport(context, hash, basisPoints);
                 var found = (await blobs.FetchAsync(hash, size, here is null ? progress : null, cancellationToken)).Blob;
                 if (found.Size > MicroVmInput.MaxBytes)
                 {
@@ -206,12 +211,12 @@ public sealed class VmExecuteHandler(MicroVmHost machines, BlobFetcher blobs) : 
             ([], [], BlobError(code, message, recoverable: false));
     }
 
-    /// <summary>Tells a fetch as this attempt's progress, which lasts from a twentieth to a tenth of it.</summary>
-    private sealed class FetchReport(OperationContext context, BlobHash hash) : IProgress<FetchProgress>
+    /// <summary>Tells how far a fetch is. There may be another after it, so the attempt's progress stays where it is.</summary>
+    private sealed class FetchReport(OperationContext context, BlobHash hash, int basisPoints) : IProgress<FetchProgress>
     {
         public void Report(FetchProgress value) => context.Progress(new OperationProgress(
             "blob",
-            500 + (int)(value.Total is > 0 and var total ? Math.Min(500, 500 * value.Bytes / total) : 0),
+            basisPoints,
             $"Fetching {hash}: {value.Bytes >> 20} of {value.Total >> 20} MiB, {value.BytesPerSecond >> 20} MiB/s"));
     }
 

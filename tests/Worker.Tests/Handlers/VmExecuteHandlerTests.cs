@@ -72,6 +72,59 @@ public sealed class VmExecuteHandlerTests : IAsyncLifetime, IAsyncDisposable
     }
 
     [Fact]
+    public async Task Inputs_are_files_that_the_guest_can_read()
+    {
+        var program = await AddAsync("cat");
+        var content = new byte[70_001];
+        new Random(3).NextBytes(content);
+        var (one, two) = (
+            await _blobs.AddBytesAsync(content, CancellationToken.None),
+            await _blobs.AddBytesAsync("two\n"u8.ToArray(), CancellationToken.None));
+        var result = await RunAsync(program, $$"""
+            , "args": ["/in/a/one.bin", "/in/two", "/in/empty"], "inputs": [
+              {"path": "/in/a/one.bin", "hash": "{{one}}", "size": 70001}, {"path": "/in/two", "hash": "{{two}}"},
+              {"path": "/in/empty", "hash": "{{await _blobs.AddBytesAsync(Array.Empty<byte>(), CancellationToken.None)}}"}]
+            """);
+        Assert.Null(result.Error);
+        Assert.Equal(content.Concat("two\n"u8.ToArray()), result.Outputs[0].Bytes.ToArray());
+
+        var absent = Blake3.Hash("absent"u8);
+        var missing = await RunAsync(program, $$""", "inputs": [{"path": "/x", "hash": "{{absent}}"}]""");
+        Assert.Equal("BLOB_NOT_FOUND", missing.Error!.Code);
+        Assert.Contains($"{absent}", missing.Error.Message, StringComparison.Ordinal);
+        var sized = await RunAsync(program, $$""", "inputs": [{"path": "/x", "hash": "{{two}}", "size": 5}]""");
+        Assert.Equal("BLOB_SIZE_MISMATCH", sized.Error!.Code);
+
+        var name = one.ToString();
+        await File.AppendAllTextAsync(Path.Combine(_root, "blobs", name[..2], name[2..]), "x");
+        var damaged = await RunAsync(program, $$""", "inputs": [{"path": "/x", "hash": "{{one}}"}]""");
+        Assert.Equal("BLOB_DAMAGED", damaged.Error!.Code);
+    }
+
+    [Theory]
+    [InlineData("""{"path": "relative", "hash": "HASH"}""", "/inputs/0/path")]
+    [InlineData("""{"path": "/../etc/passwd", "hash": "HASH"}""", "/inputs/0/path")]
+    [InlineData("""{"path": "/a//b", "hash": "HASH"}""", "/inputs/0/path")]
+    [InlineData("""{"path": "/a/", "hash": "HASH"}""", "/inputs/0/path")]
+    [InlineData("""{"path": "/a\u0000b", "hash": "HASH"}""", "/inputs/0/path")]
+    [InlineData("""{"path": "/program", "hash": "HASH"}""", "/inputs/0/path")]
+    [InlineData("""{"path": "/proc/1/mem", "hash": "HASH"}""", "/inputs/0/path")]
+    [InlineData("""{"path": "/a", "hash": "HASH"}, {"path": "/a/b", "hash": "HASH"}""", "/inputs/1/path")]
+    [InlineData("""{"path": "/a/b", "hash": "HASH"}, {"path": "/a", "hash": "HASH"}""", "/inputs/1/path")]
+    [InlineData("""{"path": "/a", "hash": "../../etc/passwd"}""", "/inputs/0/hash")]
+    [InlineData("""{"path": "/a"}""", "/inputs/0/hash")]
+    [InlineData("""{"path": "/a", "hash": "HASH", "size": -1}""", "/inputs/0/size")]
+    [InlineData("5", "/inputs/0")]
+    public async Task What_cannot_be_an_input_is_named(string inputs, string place)
+    {
+        var hash = new string('e', 64);
+        var result = await RunAsync(
+            Blake3.Hash("program"u8), $$""", "inputs": [{{inputs.Replace("HASH", hash, StringComparison.Ordinal)}}]""");
+        Assert.Equal("VALIDATION_ERROR", result.Error!.Code);
+        Assert.Contains($"/payload/data{place}", result.Error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task An_exit_code_other_than_0_is_never_success()
     {
         var result = await RunAsync(await AddAsync("hello"), ", \"args\": [\"3\"]");
