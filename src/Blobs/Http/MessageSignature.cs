@@ -48,7 +48,13 @@ public static partial class MessageSignature
     /// <param name="component">The value of a component of the request; null if it has none.</param>
     /// <param name="required">What must be among the components.</param>
     public static (Did? Signer, string? Fault) Verify(
-        string? input, string? signature, Func<string, string?> component, IReadOnlyList<string> required, DateTimeOffset now)
+        string? input, string? signature, Func<string, string?> component, IReadOnlyList<string> required, DateTimeOffset now) =>
+        Verify(input, signature, component, required, static id => Did.TryParse(id, out var did) ? did : null, now);
+
+    /// <param name="keyOf">The key that a keyid names; null if none. The RFC's own examples have other names.</param>
+    internal static (Did? Signer, string? Fault) Verify(
+        string? input, string? signature, Func<string, string?> component, IReadOnlyList<string> required,
+        Func<string?, Did?> keyOf, DateTimeOffset now)
     {
         ArgumentNullException.ThrowIfNull(component);
         ArgumentNullException.ThrowIfNull(required);
@@ -78,7 +84,7 @@ public static partial class MessageSignature
         }
 
         var parameters = Parameters(parts.Groups["parameter"].Captures.Select(capture => capture.Value));
-        if (!Did.TryParse(parameters.GetValueOrDefault("keyid"), out var signer))
+        if (keyOf(parameters.GetValueOrDefault("keyid")) is not { } signer)
         {
             return (null, $"Expected keyid to be {Did.Expected}.");
         }
