@@ -22,35 +22,38 @@ internal sealed class BlobApi(BlobStore store, BlobServerOptions options, TimePr
 
     public void Map(IEndpointRouteBuilder routes)
     {
-        Describe(routes.MapMethods(Path + "/{hash}", ["GET", "HEAD"], (Delegate)GetAsync), "GetBlob",
+        Describe(routes.MapGet(Path + "/{hash}", (Delegate)GetAsync), "GetBlob",
             "A blob's bytes, or with Range one range of them. Verified against the name on the way out; a connection that "
             + "breaks before the end means that this node's copy was found damaged.")
-            .Produces(200, contentType: Octets).Produces(206, contentType: Octets).Produces(304)
-            .Produces<BlobProblem>(416, Problem);
+            .Produces(200).Produces(206).Produces(304)
+            .Produces<BlobProblem>(404, Problem).Produces<BlobProblem>(416, Problem);
+        Describe(routes.MapMethods(Path + "/{hash}", ["HEAD"], (Delegate)GetAsync), "HeadBlob", "As GET, without the bytes.")
+            .Produces(200).Produces(206).Produces(304)
+            .Produces<BlobProblem>(404, Problem).Produces<BlobProblem>(416, Problem);
         Describe(routes.MapGet(Path + "/{hash}/outboard", (Delegate)OutboardAsync), "GetOutboard",
             "The blob's Bao outboard with groups of 16 KiB: its length (8 bytes, little-endian), then the parents of 64 "
             + "bytes in pre-order. With it, any range can be verified as it comes.")
-            .Produces(200, contentType: Octets);
+            .Produces(200).Produces<BlobProblem>(404, Problem);
         Describe(routes.MapGet(Path + "/{hash}/slice", (Delegate)SliceAsync), "GetSlice",
             "The Bao slice (chunks of 1 KiB, as the bao specification has it) of length bytes from offset on.")
-            .Produces(200, contentType: Octets);
+            .Produces(200).Produces<BlobProblem>(404, Problem);
         Describe(routes.MapGet(Path, (Delegate)ListAsync), "ListBlobs",
             "The blobs that are here, in the order of their hashes, up to 1000 at once.")
             .Produces<BlobListing>();
         Describe(routes.MapPost(Path + "/have", (Delegate)HaveAsync), "HaveBlobs",
             "Which of up to 1000 hashes are here.")
-            .Accepts<HaveQuestion>("application/json").Produces<HaveAnswer>();
+            .Accepts<HaveQuestion>("application/json").Produces<HaveAnswer>()
+            .Produces<BlobProblem>(413, Problem).Produces<BlobProblem>(415, Problem);
         Describe(routes.MapPut(Path, (Delegate)PutAsync), "PutBlob",
             "Adds a blob. The request is signed (RFC 9421, Ed25519, keyid a did:key) over @method, @path and the header "
-            + "Blob-Hash, which names the content.")
+            + "Blob-Hash, which names the content. Its Content-Type, if it is not application/octet-stream, is kept.")
             .Accepts<Stream>(Octets).Produces<AddedAnswer>(201).Produces<AddedAnswer>().Produces<BlobProblem>(401, Problem)
             .Produces<BlobProblem>(403, Problem).Produces<BlobProblem>(413, Problem).Produces<BlobProblem>(422, Problem)
             .Produces<BlobProblem>(507, Problem);
     }
 
     private static RouteHandlerBuilder Describe(RouteHandlerBuilder route, string name, string description) => route
-        .WithName(name).WithDescription(description).WithTags("blobs")
-        .Produces<BlobProblem>(400, Problem).Produces<BlobProblem>(404, Problem);
+        .WithName(name).WithDescription(description).WithTags("blobs").Produces<BlobProblem>(400, Problem);
 
     private async Task GetAsync(HttpContext context, string hash)
     {

@@ -7,7 +7,6 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
-using Microsoft.OpenApi;
 
 namespace MeshLedger.Blobs.Http;
 
@@ -40,18 +39,7 @@ public sealed class BlobServer : IAsyncDisposable
             kestrel.Listen(options.Listen, listen => listen.Protocols = HttpProtocols.Http1);
         });
         builder.Services.AddRouting();
-        builder.Services.AddOpenApi(openApi => openApi.AddDocumentTransformer((document, _, _) =>
-        {
-            document.Info = new OpenApiInfo
-            {
-                Title = "MeshLedger blobs",
-                Version = "v1",
-                Description = "Content-addressed blobs of a node. A name is the BLAKE3 hash of the content: check it, and "
-                    + "nobody has to be trusted.",
-            };
-            document.Servers = [];
-            return Task.CompletedTask;
-        }));
+        builder.Services.AddOpenApi(openApi => openApi.AddDocumentTransformer(BlobOpenApi.CompleteAsync));
         builder.Services.ConfigureHttpJsonOptions(json =>
         {
             json.SerializerOptions.TypeInfoResolverChain.Insert(0, BlobJson.Default);
