@@ -81,7 +81,8 @@ internal sealed class BlobApi(BlobStore store, BlobServerOptions options, TimePr
 
         var (offset, count) = (0L, stream.Length);
         if (asked.Range is { Unit.Value: "bytes", Ranges.Count: 1 } range
-            && (asked.IfRange?.EntityTag is not { } condition || condition.Compare(tag, useStrongComparison: true)))
+            && (context.Request.Headers.IfRange.Count == 0
+                || asked.IfRange?.EntityTag?.Compare(tag, useStrongComparison: true) == true))
         {
             if (Resolve(range.Ranges.First(), stream.Length) is not { } resolved)
             {
