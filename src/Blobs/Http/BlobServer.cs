@@ -1,9 +1,7 @@
-using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -46,7 +44,7 @@ public sealed class BlobServer : IAsyncDisposable
             json.SerializerOptions.PropertyNamingPolicy = System.Text.Json.JsonNamingPolicy.SnakeCaseLower;
         });
         var application = builder.Build();
-        var guard = new Guard(options);
+        var guard = new RequestGuard(options, log);
         application.Use(guard.InvokeAsync);
         application.UseRouting();
         new BlobApi(store, options, clock, log).Map(application);
@@ -72,47 +70,5 @@ public sealed class BlobServer : IAsyncDisposable
         // Whoever still reads is not waited for: he resumes elsewhere.
         await _application.StopAsync(new CancellationToken(canceled: true));
         await _application.DisposeAsync();
-    }
-
-    /// <summary>What every request must pass.</summary>
-    private sealed class Guard(BlobServerOptions options)
-    {
-        private int _requests;
-
-        public async Task InvokeAsync(HttpContext context, RequestDelegate next)
-        {
-            if (!IsOurs(context.Request.Host.Host))
-            {
-                await BlobApi.RefuseAsync(
-                    context, StatusCodes.Status421MisdirectedRequest, "WRONG_HOST",
-                    "Ask for this node by its address, or by a name that it was given.");
-                return;
-            }
-
-            // What people put into a blob must not run as a page of ours.
-            var headers = context.Response.Headers;
-            headers.XContentTypeOptions = "nosniff";
-            headers.ContentSecurityPolicy = "sandbox; default-src 'none'";
-            try
-            {
-                if (Interlocked.Increment(ref _requests) > options.MaxRequests)
-                {
-                    headers.RetryAfter = "1";
-                    await BlobApi.RefuseAsync(
-                        context, StatusCodes.Status503ServiceUnavailable, "BUSY",
-                        $"{options.MaxRequests} requests are being answered. Come again.");
-                    return;
-                }
-
-                await next(context);
-            }
-            finally
-            {
-                Interlocked.Decrement(ref _requests);
-            }
-        }
-
-        private bool IsOurs(string host) => host is "localhost" || IPAddress.TryParse(host.Trim('[', ']'), out _)
-            || options.HostNames.Contains(host, StringComparer.OrdinalIgnoreCase);
     }
 }
