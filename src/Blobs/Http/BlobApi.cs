@@ -47,7 +47,7 @@ internal sealed class BlobApi(BlobStore store, BlobServerOptions options, TimePr
         Describe(routes.MapPut(Path, (Delegate)PutAsync), "PutBlob",
             "Adds a blob. The request is signed (RFC 9421, Ed25519, keyid a did:key) over @method, @path and the header "
             + "Blob-Hash, which names the content. Its Content-Type, if it is not application/octet-stream, is kept.")
-            .Accepts<Stream>(Octets).Produces<AddedAnswer>(201).Produces<AddedAnswer>().Produces<BlobProblem>(401, Problem)
+            .Accepts<Stream>("*/*").Produces<AddedAnswer>(201).Produces<AddedAnswer>().Produces<BlobProblem>(401, Problem)
             .Produces<BlobProblem>(403, Problem).Produces<BlobProblem>(413, Problem).Produces<BlobProblem>(422, Problem)
             .Produces<BlobProblem>(507, Problem);
     }
