@@ -229,6 +229,16 @@ internal sealed class BlobApi(BlobStore store, BlobServerOptions options, TimePr
             return;
         }
 
+        if (request.ContentLength > store.Options.MaxBlobBytes)
+        {
+            // Before the client is told to send it.
+            context.Response.Headers.Connection = "close";
+            await RefuseAsync(
+                context, StatusCodes.Status413PayloadTooLarge, "BLOB_TOO_LARGE",
+                new BlobTooLargeException(store.Options.MaxBlobBytes).Message);
+            return;
+        }
+
         // The store's own limits cut it off.
         context.Features.Get<IHttpMaxRequestBodySizeFeature>()!.MaxRequestBodySize = null;
         try
