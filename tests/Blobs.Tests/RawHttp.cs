@@ -39,12 +39,12 @@ internal static class RawHttp
         try
         {
             int count;
-            while ((count = await client.GetStream().ReadAsync(buffer, stop)) > 0)
+            while ((count = await client.Client.ReceiveAsync(buffer, stop)) > 0)
             {
                 received.Write(buffer, 0, count);
             }
         }
-        catch (IOException)
+        catch (SocketException)
         {
             // Broken: what came is what came.
         }

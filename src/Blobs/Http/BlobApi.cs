@@ -17,6 +17,7 @@ internal sealed class BlobApi(BlobStore store, BlobServerOptions options, TimePr
 
     private const string Octets = "application/octet-stream";
     private const string Problem = "application/problem+json";
+    private const int MaxUnwanted = 4 << 20;
 
     private readonly BlobSender _sender = new(store, new SendLimit(options.SendBytesPerSecond, clock), log);
 
@@ -264,7 +265,37 @@ internal sealed class BlobApi(BlobStore store, BlobServerOptions options, TimePr
         {
             context.Response.Headers.Connection = "close";
             await RefuseAsync(context, refusal.Status, refusal.Code, exception.Message);
+            await BreakOffAsync(context);
         }
+    }
+
+    /// <summary>Reads a little on, so that a client that still sends gets to see the answer. Kestrel by itself would read
+    /// for five seconds, whatever comes.</summary>
+    private async Task BreakOffAsync(HttpContext context)
+    {
+        await context.Response.CompleteAsync();
+        var buffer = new byte[64 * 1024];
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(1), clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, context.RequestAborted);
+        try
+        {
+            for (var read = 0; read < MaxUnwanted;)
+            {
+                var count = await context.Request.Body.ReadAsync(buffer, either.Token);
+                if (count == 0)
+                {
+                    return;
+                }
+
+                read += count;
+            }
+        }
+        catch (Exception gone) when (gone is OperationCanceledException or IOException)
+        {
+            // The client has no more to say, or says it too slowly.
+        }
+
+        context.Abort();
     }
 
     private static (int Status, string Code)? Refusal(Exception exception) => exception switch
