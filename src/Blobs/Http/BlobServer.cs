@@ -42,6 +42,7 @@ public sealed class BlobServer : IAsyncDisposable
         {
             json.SerializerOptions.TypeInfoResolverChain.Insert(0, BlobJson.Default);
             json.SerializerOptions.PropertyNamingPolicy = System.Text.Json.JsonNamingPolicy.SnakeCaseLower;
+            json.SerializerOptions.NumberHandling = System.Text.Json.Serialization.JsonNumberHandling.Strict;
         });
         var application = builder.Build();
         var guard = new RequestGuard(options, log);
