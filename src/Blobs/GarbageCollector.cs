@@ -94,6 +94,11 @@ public sealed class GarbageCollector
             }
         }
 
+        if (!isTrial)
+        {
+            Leftovers.Sweep(_files);
+        }
+
         return new CollectionReport(examined, removed, freed);
     }
 

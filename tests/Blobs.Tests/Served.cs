@@ -23,13 +23,15 @@ internal sealed class Served : IAsyncDisposable
 
     public string Url => Server.Url;
 
-    public static async Task<Served> StartAsync(Action<BlobServerOptions>? change = null, Action<BlobStoreOptions>? limits = null)
+    public static async Task<Served> StartAsync(
+        Action<BlobServerOptions>? change = null, Action<BlobStoreOptions>? limits = null, TimeProvider? clock = null)
     {
         var directory = new StoreDirectory(inMemory: true);
         var store = directory.Open(limits);
         var options = new BlobServerOptions();
         change?.Invoke(options);
-        var server = await BlobServer.StartAsync(store, options, TimeProvider.System, NullLogger.Instance, CancellationToken.None);
+        var server = await BlobServer.StartAsync(
+            store, options, clock ?? TimeProvider.System, NullLogger.Instance, CancellationToken.None);
         return new Served(server, store, directory);
     }
 

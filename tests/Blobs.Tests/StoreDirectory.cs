@@ -89,6 +89,64 @@ internal sealed class EndlessStream(long failAfter = long.MaxValue) : Stream
     public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 }
 
+/// <summary>As many bytes as are asked for, no two pages of them alike, out of no memory.</summary>
+internal sealed class CountingStream(long length) : Stream
+{
+    private long _position;
+
+    public override bool CanRead => true;
+
+    public override bool CanSeek => false;
+
+    public override bool CanWrite => false;
+
+    public override long Length => length;
+
+    public override long Position { get => _position; set => throw new NotSupportedException(); }
+
+    public override int Read(Span<byte> buffer)
+    {
+        var count = (int)Math.Min(buffer.Length, length - _position);
+        Span<byte> number = stackalloc byte[8];
+        for (var at = 0; at < count;)
+        {
+            // A page begins with its number, and is otherwise one byte again and again.
+            var (page, offset) = Math.DivRem(_position + at, 4096);
+            var piece = buffer.Slice(at, (int)Math.Min(count - at, 4096 - offset));
+            piece.Fill((byte)(page * 31));
+            BitConverter.TryWriteBytes(number, page);
+            if (offset < number.Length)
+            {
+                var beginning = number[(int)offset..];
+                beginning[..Math.Min(beginning.Length, piece.Length)].CopyTo(piece);
+            }
+
+            at += piece.Length;
+        }
+
+        _position += count;
+        return count;
+    }
+
+    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+
+    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+        ValueTask.FromResult(Read(buffer.Span));
+
+    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        Task.FromResult(Read(buffer.AsSpan(offset, count)));
+
+    public override void Flush()
+    {
+    }
+
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+    public override void SetLength(long value) => throw new NotSupportedException();
+
+    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+}
+
 /// <summary>A clock that a test sets.</summary>
 internal sealed class SetClock : TimeProvider
 {

@@ -17,40 +17,44 @@ internal sealed class BlobApi(BlobStore store, BlobServerOptions options, TimePr
 
     private const string Octets = "application/octet-stream";
     private const string Problem = "application/problem+json";
+    private const int MaxUnwanted = 4 << 20;
 
     private readonly BlobSender _sender = new(store, new SendLimit(options.SendBytesPerSecond, clock), log);
 
     public void Map(IEndpointRouteBuilder routes)
     {
-        Describe(routes.MapMethods(Path + "/{hash}", ["GET", "HEAD"], (Delegate)GetAsync), "GetBlob",
+        Describe(routes.MapGet(Path + "/{hash}", (Delegate)GetAsync), "GetBlob",
             "A blob's bytes, or with Range one range of them. Verified against the name on the way out; a connection that "
             + "breaks before the end means that this node's copy was found damaged.")
-            .Produces(200, contentType: Octets).Produces(206, contentType: Octets).Produces(304)
-            .Produces<BlobProblem>(416, Problem);
+            .Produces(200).Produces(206).Produces(304)
+            .Produces<BlobProblem>(404, Problem).Produces<BlobProblem>(416, Problem);
+        Describe(routes.MapMethods(Path + "/{hash}", ["HEAD"], (Delegate)GetAsync), "HeadBlob", "As GET, without the bytes.")
+            .Produces(200).Produces(206).Produces(304)
+            .Produces<BlobProblem>(404, Problem).Produces<BlobProblem>(416, Problem);
         Describe(routes.MapGet(Path + "/{hash}/outboard", (Delegate)OutboardAsync), "GetOutboard",
             "The blob's Bao outboard with groups of 16 KiB: its length (8 bytes, little-endian), then the parents of 64 "
             + "bytes in pre-order. With it, any range can be verified as it comes.")
-            .Produces(200, contentType: Octets);
+            .Produces(200).Produces<BlobProblem>(404, Problem);
         Describe(routes.MapGet(Path + "/{hash}/slice", (Delegate)SliceAsync), "GetSlice",
             "The Bao slice (chunks of 1 KiB, as the bao specification has it) of length bytes from offset on.")
-            .Produces(200, contentType: Octets);
+            .Produces(200).Produces<BlobProblem>(404, Problem);
         Describe(routes.MapGet(Path, (Delegate)ListAsync), "ListBlobs",
             "The blobs that are here, in the order of their hashes, up to 1000 at once.")
             .Produces<BlobListing>();
         Describe(routes.MapPost(Path + "/have", (Delegate)HaveAsync), "HaveBlobs",
             "Which of up to 1000 hashes are here.")
-            .Accepts<HaveQuestion>("application/json").Produces<HaveAnswer>();
+            .Accepts<HaveQuestion>("application/json").Produces<HaveAnswer>()
+            .Produces<BlobProblem>(413, Problem).Produces<BlobProblem>(415, Problem);
         Describe(routes.MapPut(Path, (Delegate)PutAsync), "PutBlob",
             "Adds a blob. The request is signed (RFC 9421, Ed25519, keyid a did:key) over @method, @path and the header "
-            + "Blob-Hash, which names the content.")
-            .Accepts<Stream>(Octets).Produces<AddedAnswer>(201).Produces<AddedAnswer>().Produces<BlobProblem>(401, Problem)
+            + "Blob-Hash, which names the content. Its Content-Type, if it is not application/octet-stream, is kept.")
+            .Accepts<Stream>("*/*").Produces<AddedAnswer>(201).Produces<AddedAnswer>().Produces<BlobProblem>(401, Problem)
             .Produces<BlobProblem>(403, Problem).Produces<BlobProblem>(413, Problem).Produces<BlobProblem>(422, Problem)
             .Produces<BlobProblem>(507, Problem);
     }
 
     private static RouteHandlerBuilder Describe(RouteHandlerBuilder route, string name, string description) => route
-        .WithName(name).WithDescription(description).WithTags("blobs")
-        .Produces<BlobProblem>(400, Problem).Produces<BlobProblem>(404, Problem);
+        .WithName(name).WithDescription(description).WithTags("blobs").Produces<BlobProblem>(400, Problem);
 
     private async Task GetAsync(HttpContext context, string hash)
     {
@@ -78,7 +82,8 @@ internal sealed class BlobApi(BlobStore store, BlobServerOptions options, TimePr
 
         var (offset, count) = (0L, stream.Length);
         if (asked.Range is { Unit.Value: "bytes", Ranges.Count: 1 } range
-            && (asked.IfRange?.EntityTag is not { } condition || condition.Compare(tag, useStrongComparison: true)))
+            && (context.Request.Headers.IfRange.Count == 0
+                || asked.IfRange?.EntityTag?.Compare(tag, useStrongComparison: true) == true))
         {
             if (Resolve(range.Ranges.First(), stream.Length) is not { } resolved)
             {
@@ -225,6 +230,16 @@ internal sealed class BlobApi(BlobStore store, BlobServerOptions options, TimePr
             return;
         }
 
+        if (request.ContentLength > store.Options.MaxBlobBytes)
+        {
+            // Before the client is told to send it.
+            context.Response.Headers.Connection = "close";
+            await RefuseAsync(
+                context, StatusCodes.Status413PayloadTooLarge, "BLOB_TOO_LARGE",
+                new BlobTooLargeException(store.Options.MaxBlobBytes).Message);
+            return;
+        }
+
         // The store's own limits cut it off.
         context.Features.Get<IHttpMaxRequestBodySizeFeature>()!.MaxRequestBodySize = null;
         try
@@ -250,7 +265,37 @@ internal sealed class BlobApi(BlobStore store, BlobServerOptions options, TimePr
         {
             context.Response.Headers.Connection = "close";
             await RefuseAsync(context, refusal.Status, refusal.Code, exception.Message);
+            await BreakOffAsync(context);
         }
+    }
+
+    /// <summary>Reads a little on, so that a client that still sends gets to see the answer. Kestrel by itself would read
+    /// for five seconds, whatever comes.</summary>
+    private async Task BreakOffAsync(HttpContext context)
+    {
+        await context.Response.CompleteAsync();
+        var buffer = new byte[64 * 1024];
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(1), clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, context.RequestAborted);
+        try
+        {
+            for (var read = 0; read < MaxUnwanted;)
+            {
+                var count = await context.Request.Body.ReadAsync(buffer, either.Token);
+                if (count == 0)
+                {
+                    return;
+                }
+
+                read += count;
+            }
+        }
+        catch (Exception gone) when (gone is OperationCanceledException or IOException)
+        {
+            // The client has no more to say, or says it too slowly.
+        }
+
+        context.Abort();
     }
 
     private static (int Status, string Code)? Refusal(Exception exception) => exception switch

@@ -28,9 +28,9 @@ internal sealed class BlobSender(BlobStore store, SendLimit limit, ILogger log)
                 count -= window.Length;
             }
         }
-        catch (BlobDamagedException damaged)
+        catch (IOException gone) when (gone is BlobDamagedException or BlobNotFoundException)
         {
-            await BreakOffAsync(context, damaged);
+            await BreakOffAsync(context, gone);
         }
     }
 
@@ -86,15 +86,16 @@ internal sealed class BlobSender(BlobStore store, SendLimit limit, ILogger log)
             await store.VerifyAsync(hash, progress: null, context.RequestAborted);
             context.Abort();
         }
-        catch (BlobDamagedException damaged)
+        catch (IOException gone) when (gone is BlobDamagedException or BlobNotFoundException)
         {
-            await BreakOffAsync(context, damaged);
+            await BreakOffAsync(context, gone);
         }
     }
 
-    private async Task BreakOffAsync(HttpContext context, BlobDamagedException damaged)
+    /// <param name="gone">It is damaged, or another reader who found that was faster.</param>
+    private async Task BreakOffAsync(HttpContext context, IOException gone)
     {
-        Log.Damaged(log, damaged.Message);
+        Log.Damaged(log, gone.Message);
         if (context.Response.HasStarted)
         {
             context.Abort();
@@ -102,6 +103,7 @@ internal sealed class BlobSender(BlobStore store, SendLimit limit, ILogger log)
         }
 
         context.Response.Headers.Clear();
-        await BlobApi.RefuseAsync(context, StatusCodes.Status404NotFound, "BLOB_DAMAGED", damaged.Message);
+        var code = gone is BlobDamagedException ? "BLOB_DAMAGED" : "BLOB_NOT_FOUND";
+        await BlobApi.RefuseAsync(context, StatusCodes.Status404NotFound, code, gone.Message);
     }
 }

@@ -1,13 +1,10 @@
-using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
-using Microsoft.OpenApi;
 
 namespace MeshLedger.Blobs.Http;
 
@@ -40,25 +37,15 @@ public sealed class BlobServer : IAsyncDisposable
             kestrel.Listen(options.Listen, listen => listen.Protocols = HttpProtocols.Http1);
         });
         builder.Services.AddRouting();
-        builder.Services.AddOpenApi(openApi => openApi.AddDocumentTransformer((document, _, _) =>
-        {
-            document.Info = new OpenApiInfo
-            {
-                Title = "MeshLedger blobs",
-                Version = "v1",
-                Description = "Content-addressed blobs of a node. A name is the BLAKE3 hash of the content: check it, and "
-                    + "nobody has to be trusted.",
-            };
-            document.Servers = [];
-            return Task.CompletedTask;
-        }));
+        builder.Services.AddOpenApi(openApi => openApi.AddDocumentTransformer(BlobOpenApi.CompleteAsync));
         builder.Services.ConfigureHttpJsonOptions(json =>
         {
             json.SerializerOptions.TypeInfoResolverChain.Insert(0, BlobJson.Default);
             json.SerializerOptions.PropertyNamingPolicy = System.Text.Json.JsonNamingPolicy.SnakeCaseLower;
+            json.SerializerOptions.NumberHandling = System.Text.Json.Serialization.JsonNumberHandling.Strict;
         });
         var application = builder.Build();
-        var guard = new Guard(options);
+        var guard = new RequestGuard(options, log);
         application.Use(guard.InvokeAsync);
         application.UseRouting();
         new BlobApi(store, options, clock, log).Map(application);
@@ -84,47 +71,5 @@ public sealed class BlobServer : IAsyncDisposable
         // Whoever still reads is not waited for: he resumes elsewhere.
         await _application.StopAsync(new CancellationToken(canceled: true));
         await _application.DisposeAsync();
-    }
-
-    /// <summary>What every request must pass.</summary>
-    private sealed class Guard(BlobServerOptions options)
-    {
-        private int _requests;
-
-        public async Task InvokeAsync(HttpContext context, RequestDelegate next)
-        {
-            if (!IsOurs(context.Request.Host.Host))
-            {
-                await BlobApi.RefuseAsync(
-                    context, StatusCodes.Status421MisdirectedRequest, "WRONG_HOST",
-                    "Ask for this node by its address, or by a name that it was given.");
-                return;
-            }
-
-            // What people put into a blob must not run as a page of ours.
-            var headers = context.Response.Headers;
-            headers.XContentTypeOptions = "nosniff";
-            headers.ContentSecurityPolicy = "sandbox; default-src 'none'";
-            try
-            {
-                if (Interlocked.Increment(ref _requests) > options.MaxRequests)
-                {
-                    headers.RetryAfter = "1";
-                    await BlobApi.RefuseAsync(
-                        context, StatusCodes.Status503ServiceUnavailable, "BUSY",
-                        $"{options.MaxRequests} requests are being answered. Come again.");
-                    return;
-                }
-
-                await next(context);
-            }
-            finally
-            {
-                Interlocked.Decrement(ref _requests);
-            }
-        }
-
-        private bool IsOurs(string host) => host is "localhost" || IPAddress.TryParse(host.Trim('[', ']'), out _)
-            || options.HostNames.Contains(host, StringComparer.OrdinalIgnoreCase);
     }
 }

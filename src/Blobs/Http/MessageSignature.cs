@@ -48,7 +48,13 @@ public static partial class MessageSignature
     /// <param name="component">The value of a component of the request; null if it has none.</param>
     /// <param name="required">What must be among the components.</param>
     public static (Did? Signer, string? Fault) Verify(
-        string? input, string? signature, Func<string, string?> component, IReadOnlyList<string> required, DateTimeOffset now)
+        string? input, string? signature, Func<string, string?> component, IReadOnlyList<string> required, DateTimeOffset now) =>
+        Verify(input, signature, component, required, static id => Did.TryParse(id, out var did) ? did : null, now);
+
+    /// <param name="keyOf">The key that a keyid names; null if none. The RFC's own examples have other names.</param>
+    internal static (Did? Signer, string? Fault) Verify(
+        string? input, string? signature, Func<string, string?> component, IReadOnlyList<string> required,
+        Func<string?, Did?> keyOf, DateTimeOffset now)
     {
         ArgumentNullException.ThrowIfNull(component);
         ArgumentNullException.ThrowIfNull(required);
@@ -78,21 +84,26 @@ public static partial class MessageSignature
         }
 
         var parameters = Parameters(parts.Groups["parameter"].Captures.Select(capture => capture.Value));
-        if (!Did.TryParse(parameters.GetValueOrDefault("keyid"), out var signer))
+        if (keyOf(Text(parameters.GetValueOrDefault("keyid"))) is not { } signer)
         {
             return (null, $"Expected keyid to be {Did.Expected}.");
         }
 
-        if (parameters.GetValueOrDefault("alg", "ed25519") != "ed25519")
+        if (parameters.TryGetValue("alg", out var algorithm) && Text(algorithm) != "ed25519")
         {
             return (null, "Expected alg to be ed25519.");
         }
 
-        if (!long.TryParse(parameters.GetValueOrDefault("created"), NumberStyles.None, CultureInfo.InvariantCulture, out var created)
+        if (!TryTime(parameters.GetValueOrDefault("created"), out var created)
             || Math.Abs((decimal)now.ToUnixTimeSeconds() - created) > (decimal)Window.TotalSeconds)
         {
             return (null, $"Expected created to be within {Window.TotalSeconds} s of this node's time, "
                 + $"{now.ToUnixTimeSeconds()}.");
+        }
+
+        if (parameters.TryGetValue("expires", out var end) && (!TryTime(end, out var expires) || expires < now.ToUnixTimeSeconds()))
+        {
+            return (null, $"The signature has expired, or says no time as expires; this node's time is {now.ToUnixTimeSeconds()}.");
         }
 
         var values = names.Select(component).ToArray();
@@ -104,6 +115,7 @@ public static partial class MessageSignature
         var raw = new byte[bytes.Groups["base64"].Length];
         return Convert.TryFromBase64String(bytes.Groups["base64"].Value, raw, out var length)
             && length == Ed25519.SignatureSize
+            && Convert.ToBase64String(raw, 0, length) == bytes.Groups["base64"].Value
             && Ed25519.Verify(signer, Base(values, names, parts.Groups["params"].Value), raw.AsSpan(0, length))
             ? (signer, null)
             : (null, $"The signature is not one of {signer} over this request.");
@@ -117,11 +129,17 @@ public static partial class MessageSignature
             var at = text.IndexOf('=', StringComparison.Ordinal);
 
             // RFC 8941: the last of several wins.
-            found[text[..at]] = text[(at + 1)..].Trim('"');
+            found[text[..at]] = text[(at + 1)..];
         }
 
         return found;
     }
+
+    /// <summary>What stands in quotes; null if it is no string.</summary>
+    private static string? Text(string? parameter) => parameter is ['"', .. var text, '"'] ? text : null;
+
+    private static bool TryTime(string? parameter, out long seconds) =>
+        long.TryParse(parameter, NumberStyles.None, CultureInfo.InvariantCulture, out seconds);
 
     private static byte[] Base(string?[] values, IReadOnlyList<string> names, string parameters)
     {
