@@ -54,7 +54,8 @@ public sealed class BlobStore
     /// <exception cref="BlobTooLargeException">The stream has more bytes than a blob may have.</exception>
     /// <exception cref="BlobQuotaException">The store is full.</exception>
     /// <exception cref="BlobMismatchException">It is not what was promised.</exception>
-    /// <remarks>Whatever is thrown, nothing is kept.</remarks>
+    /// <remarks>Whatever is thrown, nothing is kept; but where metadata or tag could not be written, the blob itself is,
+    /// without them.</remarks>
     public async Task<AddedBlob> AddAsync(Stream content, BlobAddition addition, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(content);

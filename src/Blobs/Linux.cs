@@ -13,6 +13,8 @@ internal static partial class Linux
     private const int AtOnce = 4; // LOCK_NB
     private const int Interrupted = 4; // EINTR
     private const int WouldBlock = 11; // EWOULDBLOCK
+    private const int SeekData = 3; // SEEK_DATA
+    private const int NoSuch = 6; // ENXIO
     private const uint StartWriting = 2; // SYNC_FILE_RANGE_WRITE
     private const uint OwnerOnly = 0x180; // 0600
 
@@ -50,6 +52,14 @@ internal static partial class Linux
     public static void BeginWriting(SafeFileHandle file, long offset, long count) =>
         _ = SyncFileRange(file, offset, count, StartWriting);
 
+    /// <summary>Where the next bytes are that were ever written, from <paramref name="offset"/> on: before them is a hole.
+    /// Where the file system does not tell, the offset itself; at the end, <see cref="long.MaxValue"/>.</summary>
+    public static long NextData(SafeFileHandle file, long offset)
+    {
+        var found = Seek(file, offset, SeekData);
+        return found >= 0 ? found : Marshal.GetLastPInvokeError() == NoSuch ? long.MaxValue : offset;
+    }
+
     private static bool TryLock(SafeFileHandle file, int operation)
     {
         while (Flock(file, operation) != 0)
@@ -79,4 +89,7 @@ internal static partial class Linux
 
     [LibraryImport("libc", EntryPoint = "sync_file_range", SetLastError = true)]
     private static partial int SyncFileRange(SafeFileHandle handle, long offset, long count, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "lseek", SetLastError = true)]
+    private static partial long Seek(SafeFileHandle handle, long offset, int whence);
 }

@@ -113,6 +113,32 @@ public sealed class FaultTests : IDisposable
             peer.Directory.Files(), _directory.Files().Where(file => !file.StartsWith("tags/", StringComparison.Ordinal)));
     }
 
+    /// <summary>Holes read as zeros, and here zeros would even verify; they are fetched all the same, unread.</summary>
+    [Fact]
+    public async Task What_never_came_is_fetched_though_a_hole_would_verify()
+    {
+        await using var peer = await Served.StartAsync();
+        var zeros = new byte[3_000_000];
+        var hash = await peer.AddAsync(zeros);
+        var store = _directory.Open();
+        File.Copy(peer.Directory.FileOf(hash, ".obao"), store.Files.PartialOutboardOf(hash));
+        await using (var partial = new FileStream(store.Files.PartialOf(hash), FileMode.CreateNew))
+        {
+            partial.SetLength(zeros.Length);
+            partial.Write(zeros.AsSpan(0, 100_000));
+        }
+
+        await Served.Fetcher(store, peer.Url).FetchAsync(hash, null, null, None);
+
+        Assert.Equal(zeros, await store.ReadAsync(hash, None));
+        using var file = File.OpenHandle(_directory.FileOf(hash));
+        Assert.Equal(long.MaxValue, Linux.NextData(file, zeros.Length));
+        for (var at = 0; at < zeros.Length; at += 16_384)
+        {
+            Assert.Equal(at, Linux.NextData(file, at));
+        }
+    }
+
     /// <summary>A collector that died in the middle of a removal, or of a sweep.</summary>
     [Theory]
     [InlineData("")]

@@ -208,12 +208,19 @@ internal sealed class BlobFetch(
         var content = ByteSource.Of(partial.Content);
         var verifier = new BaoVerifier(hash, tree, ByteSource.Of(partial.Outboard));
         var buffer = new byte[tree.GroupBytes];
-        var (here, missingFrom) = (0L, -1L);
+        var (here, missingFrom, nextData) = (0L, -1L, 0L);
         for (var group = 0L; group < tree.Groups; group++)
         {
             stop.ThrowIfCancellationRequested();
             var bytes = buffer.AsSpan(0, tree.GroupLength(group));
-            var isHere = content.Read(tree.GroupOffset(group), bytes) == bytes.Length
+            if (nextData <= tree.GroupOffset(group))
+            {
+                nextData = Linux.NextData(partial.Content, tree.GroupOffset(group));
+            }
+
+            // Nothing ever came into a hole. Reading it would make the kernel fill its memory with zeros.
+            var isHere = nextData < tree.GroupOffset(group) + bytes.Length
+                && content.Read(tree.GroupOffset(group), bytes) == bytes.Length
                 && verifier.Verify(group, bytes, out _);
             here += isHere ? bytes.Length : 0;
             if (isHere && missingFrom >= 0)
