@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using MeshLedger.Blobs.Tests;
 
 namespace MeshLedger.EndToEnd.Tests;
 
@@ -143,6 +144,44 @@ public sealed class BlobTests
         Assert.Contains(
             $"{url} (it does not hold it)", nobody.GetProperty("error").GetProperty("message").GetString(),
             StringComparison.Ordinal);
+    }
+
+    /// <summary>Two nodes that hold the blob, one that fetches, and one that lies to it.</summary>
+    [Fact]
+    public async Task A_node_that_lies_is_named_and_the_blob_comes_from_the_others()
+    {
+        var content = new byte[20_000_000];
+        new Random(4).NextBytes(content);
+        var config = "{\"blobs\":{\"send_bytes_per_second\":10000000}}";
+        await using var one = TestNode.Create("--name", "one", "--no-worker", "--listen", "127.0.0.1:0");
+        var slow = Path.Combine(one.Home, "slow.json");
+        await File.WriteAllTextAsync(slow, config);
+        one.Options = [.. one.Options, "--config", slow];
+        await one.StartAsync();
+        await using var two = await TestNode.StartAsync(
+            "--name", "two", "--no-worker", "--listen", "127.0.0.1:0", "--postgres", one.Socket, "--config", slow);
+        await using var third = await TestNode.StartAsync("--name", "three", "--no-worker", "--postgres", one.Socket);
+        var hash = (await Meshledger.RunAsync(["blob", "add", "-", "--data", one.Data], content, [])).With(0).Trim();
+        (await Meshledger.RunAsync(["blob", "add", "-", "--data", two.Data], content, [])).With(0);
+        foreach (var lie in (Lie[])[Lie.WrongBytesLate, Lie.WrongSize, Lie.NoEnd, Lie.Stall])
+        {
+            await using var liar = new LyingPeer(lie, content);
+            using var fetched = await third.JsonAsync(
+                "blob", "fetch", hash, "--peer", liar.Url, "--postgres", one.Socket);
+            var given = fetched.RootElement.GetProperty("given_up").EnumerateArray().ToList();
+            if (lie != Lie.Stall)
+            {
+                // Who stalls loses the range, and may never be asked again.
+                Assert.Equal(
+                    (liar.Url, true), (given[0].GetProperty("peer").GetString(), given[0].GetProperty("is_lie").GetBoolean()));
+            }
+
+            Assert.True(liar.Requests > 0);
+            var target = Path.Combine(third.Home, "fetched");
+            (await third.RunAsync("blob", "get", hash, "-o", target)).With(0);
+            Assert.Equal(content, await File.ReadAllBytesAsync(target));
+            File.Delete(Path.Combine(third.Data, "blobs", hash[..2], hash[2..]));
+        }
     }
 
     [Fact]
