@@ -38,6 +38,10 @@ public sealed class BlobStore
         return store;
     }
 
+    /// <summary>Tells, on the reader's thread, that a blob turned out to be damaged and is in quarantine: somebody may fetch
+    /// it again.</summary>
+    public event Action<BlobHash>? Quarantined;
+
     public BlobStoreOptions Options { get; }
 
     public BlobTags Tags { get; }
@@ -45,6 +49,8 @@ public sealed class BlobStore
     public GarbageCollector Collector { get; }
 
     internal BlobFiles Files { get; }
+
+    internal void TellQuarantined(BlobHash hash) => Quarantined?.Invoke(hash);
 
     internal StoreReservation Reserve() => _quota.Begin();
 

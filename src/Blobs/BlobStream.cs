@@ -303,6 +303,7 @@ public sealed class BlobStream : Stream
     private BlobDamagedException Damaged(long offset)
     {
         _store.Files.MoveToQuarantine(Hash, _content);
+        _store.TellQuarantined(Hash);
         return new BlobDamagedException(Hash, offset);
     }
 }

@@ -113,8 +113,7 @@ public sealed class BlobTests
     public async Task A_hundred_jobs_fetch_their_program_once_and_a_hash_that_nobody_has_says_who_was_asked()
     {
         await using var one = await TestNode.StartAsync("--name", "keeper", "--no-worker", "--listen", "127.0.0.1:0");
-        using var record = JsonDocument.Parse(await File.ReadAllBytesAsync(Path.Combine(one.Data, "node.json")));
-        var url = record.RootElement.GetProperty("blobs_url").GetString()!;
+        var url = await UrlAsync(one);
         await using var two = await TestNode.StartAsync("--name", "runner", "--peer", url, "--concurrency", "8");
 
         // It is no program, which each job finds out once it is there.
@@ -144,6 +143,28 @@ public sealed class BlobTests
         Assert.Contains(
             $"{url} (it does not hold it)", nobody.GetProperty("error").GetProperty("message").GetString(),
             StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_node_that_finds_its_copy_damaged_sends_none_of_it_and_fetches_it_again()
+    {
+        await using var two = await TestNode.StartAsync("--name", "two", "--no-worker", "--listen", "127.0.0.1:0");
+        await using var one = await TestNode.StartAsync(
+            "--name", "one", "--no-worker", "--listen", "127.0.0.1:0", "--peer", await UrlAsync(two));
+        var content = new byte[100_000];
+        new Random(5).NextBytes(content);
+        var hash = (await Meshledger.RunAsync(["blob", "add", "-", "--data", one.Data], content, [])).With(0).Trim();
+        (await Meshledger.RunAsync(["blob", "add", "-", "--data", two.Data], content, [])).With(0);
+        var file = Path.Combine(one.Data, "blobs", hash[..2], hash[2..]);
+        var damaged = content.ToArray();
+        damaged[5] ^= 1;
+        await File.WriteAllBytesAsync(file, damaged);
+        using var http = new HttpClient { BaseAddress = new Uri(await UrlAsync(one)) };
+        using var refused = await http.GetAsync(new Uri($"/v1/blobs/{hash}", UriKind.Relative));
+        Assert.Equal(System.Net.HttpStatusCode.NotFound, refused.StatusCode);
+        await Meshledger.UntilAsync(
+            () => one.Errors.Contains($"Blob {hash}, which was damaged here, was fetched again.", StringComparison.Ordinal), "a healed blob");
+        Assert.Equal(content, await http.GetByteArrayAsync(new Uri($"/v1/blobs/{hash}", UriKind.Relative)));
     }
 
     /// <summary>Two nodes that hold the blob, one that fetches, and one that lies to it.</summary>
@@ -188,8 +209,7 @@ public sealed class BlobTests
     public async Task Blobs_go_to_nodes_that_allow_it_and_come_from_those_that_have_them()
     {
         await using var one = await TestNode.StartAsync("--name", "keeper", "--no-worker", "--listen", "127.0.0.1:0");
-        using var record = JsonDocument.Parse(await File.ReadAllBytesAsync(Path.Combine(one.Data, "node.json")));
-        var url = record.RootElement.GetProperty("blobs_url").GetString()!;
+        var url = await UrlAsync(one);
         await using var stranger = TestNode.Create();
         var key = Path.Combine(stranger.Home, "writer.key");
         (await stranger.RunAsync("key", "new", key)).With(0);
@@ -210,5 +230,11 @@ public sealed class BlobTests
             await File.ReadAllTextAsync(Path.Combine(Meshledger.Repository, "LICENSE")),
             (await third.RunAsync("blob", "get", hash)).With(0));
         (await third.RunAsync("blob", "fetch", new string('f', 64), "--peer", url)).With(3);
+    }
+
+    private static async Task<string> UrlAsync(TestNode node)
+    {
+        using var record = JsonDocument.Parse(await File.ReadAllBytesAsync(Path.Combine(node.Data, "node.json")));
+        return record.RootElement.GetProperty("blobs_url").GetString()!;
     }
 }

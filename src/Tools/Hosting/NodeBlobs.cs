@@ -1,4 +1,5 @@
 using System.Net;
+using System.Threading.Channels;
 using MeshLedger.Blobs;
 using MeshLedger.Blobs.Http;
 using MeshLedger.Blobs.Peers;
@@ -125,6 +126,9 @@ internal static class BlobReferences
 /// <summary>A running node's blobs: the store, its server if it has one, and the collection of what nobody needs.</summary>
 internal sealed class NodeBlobs : IAsyncDisposable
 {
+    private readonly Channel<BlobHash> _damaged =
+        Channel.CreateBounded<BlobHash>(new BoundedChannelOptions(1000) { FullMode = BoundedChannelFullMode.DropWrite });
+
     private readonly BlobServer? _server;
     private readonly PeerList _peers;
     private readonly NodeBlobsConfig _config;
@@ -186,8 +190,37 @@ internal sealed class NodeBlobs : IAsyncDisposable
         return new NodeBlobs(store, server, peers, fetcher, config, log);
     }
 
-    /// <summary>Collects now and then, until cancelled.</summary>
+    /// <summary>Collects now and then, and heals what turns out to be damaged, until cancelled.</summary>
     public async Task RunAsync(TimeProvider clock, CancellationToken stop)
+    {
+        Store.Quarantined += hash => _damaged.Writer.TryWrite(hash);
+        await Task.WhenAll(CollectAsync(clock, stop), HealAsync(stop));
+    }
+
+    private async Task HealAsync(CancellationToken stop)
+    {
+        try
+        {
+            await foreach (var hash in _damaged.Reader.ReadAllAsync(stop))
+            {
+                try
+                {
+                    await Fetcher.FetchAsync(hash, size: null, progress: null, stop);
+                    Log.BlobHealed(_log, hash.ToString());
+                }
+                catch (IOException exception)
+                {
+                    Log.BlobNotHealed(_log, hash.ToString(), exception.Message);
+                }
+            }
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // The end.
+        }
+    }
+
+    private async Task CollectAsync(TimeProvider clock, CancellationToken stop)
     {
         while (true)
         {
