@@ -3,8 +3,8 @@ using MeshLedger.Crypto;
 namespace MeshLedger.Blobs;
 
 /// <summary>
-/// Files beside a content that is not there: a crash came after an outboard and before its content, or in the middle of a
-/// removal. Nobody reads them, and a blob that comes replaces them; but they take room.
+/// Files beside a content that is not there: a crash came after an outboard and before its content, or in the middle of
+/// a removal. Nobody reads them, and a blob that comes replaces them; but they take room.
 /// </summary>
 internal static class Leftovers
 {
@@ -24,7 +24,8 @@ internal static class Leftovers
 
         foreach (var file in Directory.EnumerateFiles(files.Partial, "*.*"))
         {
-            if (BlobHash.TryParse(Path.GetFileNameWithoutExtension(file), out var hash) && !File.Exists(files.PartialOf(hash)))
+            if (BlobHash.TryParse(Path.GetFileNameWithoutExtension(file), out var hash)
+                && !File.Exists(files.PartialOf(hash)))
             {
                 PartialBlob.TryRemove(files, hash);
             }

@@ -52,8 +52,8 @@ internal static partial class Linux
     public static void BeginWriting(SafeFileHandle file, long offset, long count) =>
         _ = SyncFileRange(file, offset, count, StartWriting);
 
-    /// <summary>Where the next bytes are that were ever written, from <paramref name="offset"/> on: before them is a hole.
-    /// Where the file system does not tell, the offset itself; at the end, <see cref="long.MaxValue"/>.</summary>
+    /// <summary>Where the next bytes are that were ever written, from <paramref name="offset"/> on: before them is a
+    /// hole. Where the file system does not tell, the offset itself; at the end, <see cref="long.MaxValue"/>.</summary>
     public static long NextData(SafeFileHandle file, long offset)
     {
         var found = Seek(file, offset, SeekData);

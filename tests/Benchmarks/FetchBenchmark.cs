@@ -55,7 +55,8 @@ internal static class FetchBenchmark
         var hash = await PrepareAsync(Path.Combine(home, "one"), OneBytes);
         using var peer = await Peer.StartAsync(Path.Combine(home, "one"), 0);
         var file = Path.Combine(home, "curl");
-        var (fetch, plain, durable, disk) = (new Times(OneBytes), new Times(OneBytes), new Times(OneBytes), new Times(OneBytes));
+        var (fetch, plain) = (new Times(OneBytes), new Times(OneBytes));
+        var (durable, disk) = (new Times(OneBytes), new Times(OneBytes));
         Func<Task>[] measures =
         [
             async () => fetch.Add(await FetchAsync(home, hash, peer.Url)),

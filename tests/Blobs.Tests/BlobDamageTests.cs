@@ -138,7 +138,8 @@ public sealed class BlobDamageTests : IDisposable
         var content = served.Directory.FileOf(Name);
         var outboard = served.Directory.FileOf(Name, ".obao");
         var questions = Gen.Choose(0, Length).SelectMany(from => Gen.Elements(
-            "", "/outboard", $"/slice?offset={from}&length=1", $"/slice?offset={from}&length=100000", "/slice?offset=0&length=600000"));
+            "", "/outboard", $"/slice?offset={from}&length=1", $"/slice?offset={from}&length=100000",
+            "/slice?offset=0&length=600000"));
         var right = new Dictionary<string, byte[]>();
         var flips = questions.SelectMany(path => Gen.Choose(0, Length - 1).SelectMany(at =>
             Gen.Elements(true, false).Select(isContent => (path, at, isContent))));
@@ -168,7 +169,8 @@ public sealed class BlobDamageTests : IDisposable
             var answers = await Task.WhenAll(Enumerable.Range(0, 8).Select(i => RawHttp.AskAsync(
                 served, $"GET /v1/blobs/{Name}{(i % 2 == 0 ? "" : "/outboard")}", _limit.Token)));
             Assert.All(answers, answer => Assert.True(
-                answer.Status is 0 or 200 || answer.Code is "BLOB_DAMAGED" or "BLOB_NOT_FOUND", $"{answer.Status} {answer.Code}"));
+                answer.Status is 0 or 200 || answer.Code is "BLOB_DAMAGED" or "BLOB_NOT_FOUND",
+                $"{answer.Status} {answer.Code}"));
         }
     }
 

@@ -56,7 +56,8 @@ public sealed class BlobPutTests : IAsyncLifetime
         var body = new StringBuilder();
         foreach (var piece in content.Chunk(chunk))
         {
-            body.Append(CultureInfo.InvariantCulture, $"{piece.Length:x}\r\n").Append(Encoding.Latin1.GetString(piece)).Append("\r\n");
+            body.Append(CultureInfo.InvariantCulture, $"{piece.Length:x}\r\n")
+                .Append(Encoding.Latin1.GetString(piece)).Append("\r\n");
         }
 
         var answer = await SendAsync(
@@ -89,14 +90,16 @@ public sealed class BlobPutTests : IAsyncLifetime
             ("too old", 401, "NOT_SIGNED", Signed(Key, Name, now.AddSeconds(-310))),
             ("too new", 401, "NOT_SIGNED", Signed(Key, Name, now.AddSeconds(310))),
             ("expired", 401, "NOT_SIGNED", Resigned(input + $";expires={now.ToUnixTimeSeconds() - 1}")),
-            ("fewer components", 401, "NOT_SIGNED", Resigned(input.Replace(" \"blob-hash\"", "", StringComparison.Ordinal))),
-            ("component twice", 401, "NOT_SIGNED", Resigned(input.Replace("\"@path\"", "\"@path\" \"@path\"", StringComparison.Ordinal))),
-            ("absent component", 401, "NOT_SIGNED", Resigned(input.Replace("\"@path\"", "\"@path\" \"x\"", StringComparison.Ordinal))),
-            ("other order", 401, "NOT_SIGNED", Headers((input.Replace("\"@method\" \"@path\"", "\"@path\" \"@method\"", StringComparison.Ordinal), signature))),
-            ("no time", 401, "NOT_SIGNED", Resigned(input.Replace("created", "x", StringComparison.Ordinal))),
-            ("another algorithm", 401, "NOT_SIGNED", Resigned(input.Replace("ed25519", "rsa-pss-sha512", StringComparison.Ordinal))),
-            ("another's name", 401, "NOT_SIGNED", Headers((input.Replace(Key.Did.ToString(), other.Did.ToString(), StringComparison.Ordinal), signature))),
-            ("label", 401, "NOT_SIGNED", Headers((input, signature.Replace("blob=", "b=", StringComparison.Ordinal)))),
+            ("fewer components", 401, "NOT_SIGNED", Resigned(Instead(input, " \"blob-hash\"", ""))),
+            ("component twice", 401, "NOT_SIGNED", Resigned(Instead(input, "\"@path\"", "\"@path\" \"@path\""))),
+            ("absent component", 401, "NOT_SIGNED", Resigned(Instead(input, "\"@path\"", "\"@path\" \"x\""))),
+            ("other order", 401, "NOT_SIGNED",
+                Headers((Instead(input, "\"@method\" \"@path\"", "\"@path\" \"@method\""), signature))),
+            ("no time", 401, "NOT_SIGNED", Resigned(Instead(input, "created", "x"))),
+            ("another algorithm", 401, "NOT_SIGNED", Resigned(Instead(input, "ed25519", "rsa-pss-sha512"))),
+            ("another's name", 401, "NOT_SIGNED",
+                Headers((Instead(input, Key.Did.ToString(), other.Did.ToString()), signature))),
+            ("label", 401, "NOT_SIGNED", Headers((input, Instead(signature, "blob=", "b=")))),
         ];
         foreach (var (why, status, code, headers) in wrong)
         {
@@ -206,13 +209,20 @@ public sealed class BlobPutTests : IAsyncLifetime
         foreach (var (seconds, status) in ((int, int)[])[(-301, 401), (-300, 201), (0, 200), (300, 200), (301, 401)])
         {
             var answer = await SendAsync(
-                Head(Signed(Key, Name, _clock.Now.AddSeconds(seconds)), $"Content-Length: {Content.Length}"), Content, served);
+                Head(Signed(Key, Name, _clock.Now.AddSeconds(seconds)), $"Content-Length: {Content.Length}"), Content,
+                served);
             Assert.Equal((seconds, status), (seconds, answer.Status));
         }
     }
 
+    private static string Instead(string text, string old, string other) =>
+        text.Replace(old, other, StringComparison.Ordinal);
+
     private static string[] Signed(SigningKey key, BlobHash hash, DateTimeOffset? now = null) =>
-        [$"Blob-Hash: {hash}", .. Headers(MessageSignature.Sign(key, "/v1/blobs", hash, now ?? TimeProvider.System.GetUtcNow()))[1..]];
+        [
+            $"Blob-Hash: {hash}",
+            .. Headers(MessageSignature.Sign(key, "/v1/blobs", hash, now ?? TimeProvider.System.GetUtcNow()))[1..],
+        ];
 
     private static string[] Headers((string Input, string Signature) signed) =>
         [$"Blob-Hash: {Name}", $"Signature-Input: {signed.Input}", $"Signature: {signed.Signature}"];

@@ -303,7 +303,8 @@ public sealed class BlobServerTests : IDisposable
             (JsonSerializer.Serialize(new { hashes = Enumerable.Repeat(Name, 1001) }), 400, "WRONG_QUESTION"),
             (JsonSerializer.Serialize(new { hashes = Enumerable.Repeat(Name, 5000) }), 413, "TOO_LARGE"),
         ];
-        using var text = await client.PostAsync($"{served.Url}/v1/blobs/have", new StringContent("{\"hashes\":[]}"), _limit.Token);
+        using var text = await client.PostAsync(
+            $"{served.Url}/v1/blobs/have", new StringContent("{\"hashes\":[]}"), _limit.Token);
         Assert.Equal(HttpStatusCode.UnsupportedMediaType, text.StatusCode);
         Assert.Contains("WRONG_CONTENT_TYPE", await text.Content.ReadAsStringAsync(_limit.Token), StringComparison.Ordinal);
         foreach (var (body, status, code) in wrong)

@@ -44,7 +44,8 @@ public sealed class ContractTests
         var hash = Blake3.Hash("hello, mesh\n"u8);
         var clock = new SetClock { Now = new DateTimeOffset(2026, 11, 21, 12, 0, 0, TimeSpan.Zero) };
         var (input, signature) = MessageSignature.Sign(key, "/v1/blobs", hash, clock.Now);
-        Says($"\"@method\": PUT\n\"@path\": /v1/blobs\n\"blob-hash\": {hash}\n\"@signature-params\": {input["blob=".Length..]}\n");
+        Says($"\"@method\": PUT\n\"@path\": /v1/blobs\n\"blob-hash\": {hash}\n"
+            + $"\"@signature-params\": {input["blob=".Length..]}\n");
         var request = $"PUT /v1/blobs HTTP/1.1\nHost: 127.0.0.1:7400\nContent-Length: 12\nBlob-Hash: {hash}\n"
             + $"Signature-Input: {input}\nSignature: {signature}\n\nhello, mesh\n";
         Says(request);
@@ -52,7 +53,8 @@ public sealed class ContractTests
         await using var served = await Served.StartAsync(options => options.MayAdd = did => did == key.Did, clock: clock);
         var answer = await RawHttp.SendAsync(
             served,
-            request.Replace("\n\n", "\nConnection: close\n\n", StringComparison.Ordinal).Replace("\n", "\r\n", StringComparison.Ordinal)
+            request.Replace("\n\n", "\nConnection: close\n\n", StringComparison.Ordinal)
+                .Replace("\n", "\r\n", StringComparison.Ordinal)
                 .Replace("mesh\r\n", "mesh\n", StringComparison.Ordinal),
             CancellationToken.None);
         Assert.Equal(201, answer.Status);

@@ -28,7 +28,8 @@ internal sealed class BlobApi(BlobStore store, BlobServerOptions options, TimePr
             + "breaks before the end means that this node's copy was found damaged.")
             .Produces(200).Produces(206).Produces(304)
             .Produces<BlobProblem>(404, Problem).Produces<BlobProblem>(416, Problem);
-        Describe(routes.MapMethods(Path + "/{hash}", ["HEAD"], (Delegate)GetAsync), "HeadBlob", "As GET, without the bytes.")
+        Describe(routes.MapMethods(Path + "/{hash}", ["HEAD"], (Delegate)GetAsync), "HeadBlob",
+            "As GET, without the bytes.")
             .Produces(200).Produces(206).Produces(304)
             .Produces<BlobProblem>(404, Problem).Produces<BlobProblem>(416, Problem);
         Describe(routes.MapGet(Path + "/{hash}/outboard", (Delegate)OutboardAsync), "GetOutboard",
@@ -269,8 +270,8 @@ internal sealed class BlobApi(BlobStore store, BlobServerOptions options, TimePr
         }
     }
 
-    /// <summary>Reads a little on, so that a client that still sends gets to see the answer. Kestrel by itself would read
-    /// for five seconds, whatever comes.</summary>
+    /// <summary>Reads a little on, so that a client that still sends gets to see the answer. Kestrel by itself would
+    /// read for five seconds, whatever comes.</summary>
     private async Task BreakOffAsync(HttpContext context)
     {
         await context.Response.CompleteAsync();

@@ -27,8 +27,8 @@ internal static class BlobOpenApi
         {
             Title = "MeshLedger blobs",
             Version = "v1",
-            Description = "Content-addressed blobs of a node. A name is the BLAKE3 hash of the content: check it, and nobody "
-                + "has to be trusted.",
+            Description = "Content-addressed blobs of a node. A name is the BLAKE3 hash of the content: check it, and "
+                + "nobody has to be trusted.",
         };
         document.Servers = [];
         foreach (var (name, schema) in document.Components?.Schemas ?? new Dictionary<string, IOpenApiSchema>())
@@ -75,7 +75,8 @@ internal static class BlobOpenApi
                 "hash" => ("The blob's name.", Text(Hash)),
                 "after" => ("Where the page before ended: its next.", Text(Hash)),
                 "limit" => ("The most blobs of a page.", Number(1, BlobStore.MaxPage, 100)),
-                "offset" => ("The first byte; may be past the end, which the slice then proves.", Number(0, long.MaxValue)),
+                "offset" =>
+                    ("The first byte; may be past the end, which the slice then proves.", Number(0, long.MaxValue)),
                 _ => ("How many bytes; may reach past the end. 0 counts as 1.", Number(0, long.MaxValue)),
             };
             parameter.Required |= operation.OperationId == "GetSlice";
@@ -84,7 +85,8 @@ internal static class BlobOpenApi
         switch (operation.OperationId)
         {
             case "GetBlob" or "HeadBlob":
-                Ask(operation, "Range", "One range: bytes=FIRST-LAST, bytes=FIRST- or bytes=-COUNT. Any other is ignored.");
+                Ask(operation, "Range",
+                    "One range: bytes=FIRST-LAST, bytes=FIRST- or bytes=-COUNT. Any other is ignored.");
                 Ask(operation, "If-Range", "With the ETag, the range is given; with anything else, the whole blob.");
                 Ask(operation, "If-None-Match", "With the ETag, or *, the answer is 304.");
                 foreach (var status in (string[])["200", "206", "304"])
@@ -96,7 +98,8 @@ internal static class BlobOpenApi
                 foreach (var status in (string[])["200", "206"])
                 {
                     Answer(operation, status, "Accept-Ranges", "bytes");
-                    Answer(operation, status, "Content-Disposition", "attachment, with the name that people gave the blob.");
+                    Answer(operation, status, "Content-Disposition",
+                        "attachment, with the name that people gave the blob.");
                 }
 
                 Answer(operation, "206", "Content-Range", "Which bytes these are, and how many the blob has.");
@@ -105,8 +108,8 @@ internal static class BlobOpenApi
             case "PutBlob":
                 Ask(operation, MessageSignature.BlobHashHeader, "The name of the content.", Hash);
                 Ask(operation, "Signature-Input",
-                    "blob=(\"@method\" \"@path\" \"blob-hash\");created=SECONDS;keyid=\"did:key:...\";alg=\"ed25519\", with "
-                    + "created within five minutes of the node's time.", "");
+                    "blob=(\"@method\" \"@path\" \"blob-hash\");created=SECONDS;keyid=\"did:key:...\";"
+                    + "alg=\"ed25519\", with created within five minutes of the node's time.", "");
                 Ask(operation, "Signature", "blob=:BASE64:, of 64 bytes.", "");
                 Answer(operation, "201", "Location", "Where the blob is.");
                 Answer(operation, "200", "Location", "Where the blob is.");
@@ -115,13 +118,13 @@ internal static class BlobOpenApi
 
         foreach (var status in Everywhere)
         {
-            var words = ReasonPhrases.GetReasonPhrase(status);
+            var problem = new OpenApiSchemaReference(nameof(BlobProblem), document);
             var response = new OpenApiResponse
             {
-                Description = words,
+                Description = ReasonPhrases.GetReasonPhrase(status),
                 Content = new Dictionary<string, OpenApiMediaType>
                 {
-                    ["application/problem+json"] = new() { Schema = new OpenApiSchemaReference(nameof(BlobProblem), document) },
+                    ["application/problem+json"] = new() { Schema = problem },
                 },
             };
             operation.Responses![status.ToString(CultureInfo.InvariantCulture)] = response;

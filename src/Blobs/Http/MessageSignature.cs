@@ -48,7 +48,8 @@ public static partial class MessageSignature
     /// <param name="component">The value of a component of the request; null if it has none.</param>
     /// <param name="required">What must be among the components.</param>
     public static (Did? Signer, string? Fault) Verify(
-        string? input, string? signature, Func<string, string?> component, IReadOnlyList<string> required, DateTimeOffset now) =>
+        string? input, string? signature, Func<string, string?> component, IReadOnlyList<string> required,
+        DateTimeOffset now) =>
         Verify(input, signature, component, required, static id => Did.TryParse(id, out var did) ? did : null, now);
 
     /// <param name="keyOf">The key that a keyid names; null if none. The RFC's own examples have other names.</param>
@@ -101,9 +102,11 @@ public static partial class MessageSignature
                 + $"{now.ToUnixTimeSeconds()}.");
         }
 
-        if (parameters.TryGetValue("expires", out var end) && (!TryTime(end, out var expires) || expires < now.ToUnixTimeSeconds()))
+        if (parameters.TryGetValue("expires", out var end)
+            && (!TryTime(end, out var expires) || expires < now.ToUnixTimeSeconds()))
         {
-            return (null, $"The signature has expired, or says no time as expires; this node's time is {now.ToUnixTimeSeconds()}.");
+            return (null, "The signature has expired, or says no time as expires; this node's time is "
+                + $"{now.ToUnixTimeSeconds()}.");
         }
 
         var values = names.Select(component).ToArray();

@@ -52,7 +52,8 @@ internal sealed class RequestGuard(BlobServerOptions options, ILogger log)
             }
 
             await RefuseAsync(
-                context, StatusCodes.Status500InternalServerError, "STORE_FAILED", "This node's store could not do it.");
+                context, StatusCodes.Status500InternalServerError, "STORE_FAILED",
+                "This node's store could not do it.");
         }
         finally
         {
