@@ -10,16 +10,17 @@ public sealed class PostgresPresence(NpgsqlDataSource database) : IPresence
 {
     /// <inheritdoc/>
     public async Task<PresentParties> AnnounceAsync(
-        Did node, IReadOnlyCollection<WorkerPresence> workers, TimeSpan limit, CancellationToken cancellationToken)
+        Did node, string? blobs, IReadOnlyCollection<WorkerPresence> workers, TimeSpan limit, CancellationToken cancellationToken)
     {
         string[] keys = [node.ToString(), .. workers.Select(worker => worker.Worker.ToString())];
         string[] kinds = ["node", .. workers.Select(_ => "worker")];
+        string?[] addresses = [blobs, .. workers.Select(_ => (string?)null)];
         string[] registrations = ["", .. workers.Select(worker => worker.Registration.ToString())];
         await using (var command = database.CreateCommand(
             """
             INSERT INTO ml_presence (key, kind, node, seen, detail)
-                SELECT p.key, p.kind, $4, now(), jsonb_build_object('registration', p.registration)
-                FROM unnest($1, $2, $3) AS p (key, kind, registration)
+                SELECT p.key, p.kind, $4, now(), jsonb_build_object('registration', p.registration, 'blobs', p.blobs)
+                FROM unnest($1, $2, $3, $5) AS p (key, kind, registration, blobs)
                 ON CONFLICT (key) DO UPDATE SET node = excluded.node, seen = excluded.seen, detail = excluded.detail
             """))
         {
@@ -27,6 +28,7 @@ public sealed class PostgresPresence(NpgsqlDataSource database) : IPresence
             command.Parameters.Add(Sequencer.Array(kinds, NpgsqlDbType.Text));
             command.Parameters.Add(Sequencer.Array(registrations, NpgsqlDbType.Text));
             command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = node.ToString() });
+            command.Parameters.Add(Sequencer.Array(addresses, NpgsqlDbType.Text));
             await command.ExecuteNonQueryAsync(cancellationToken);
         }
 
@@ -45,10 +47,11 @@ public sealed class PostgresPresence(NpgsqlDataSource database) : IPresence
     public async Task<PresentParties> ListAsync(TimeSpan limit, CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(
-            "SELECT key, kind, detail ->> 'registration', node FROM ml_presence WHERE seen > now() - $1");
+            "SELECT key, kind, detail ->> 'registration', node, detail ->> 'blobs' FROM ml_presence WHERE seen > now() - $1");
         command.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = limit });
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         var nodes = new HashSet<Did>();
+        var served = new Dictionary<Did, string>();
         var workers = new List<WorkerPresence>();
         while (await reader.ReadAsync(cancellationToken))
         {
@@ -60,6 +63,10 @@ public sealed class PostgresPresence(NpgsqlDataSource database) : IPresence
             if (reader.GetString(1) == "node")
             {
                 nodes.Add(key);
+                if (!reader.IsDBNull(4))
+                {
+                    served[key] = reader.GetString(4);
+                }
             }
             else if (Digest.TryParse(reader.GetString(2), out var registration)
                 && Did.TryParse(reader.GetString(3), out var node))
@@ -68,7 +75,7 @@ public sealed class PostgresPresence(NpgsqlDataSource database) : IPresence
             }
         }
 
-        return new PresentParties(nodes, workers);
+        return new PresentParties(nodes, workers) { Blobs = served };
     }
 
     /// <inheritdoc/>

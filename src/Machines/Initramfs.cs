@@ -41,7 +41,47 @@ internal sealed class Initramfs(Stream output)
         archive.Add("job", File | 0x100, 0, JobBytes(request));
         archive.Add("stdin", File | 0x124, 0, request.Stdin.Span);
         archive.Add("guest/program", File | 0x16D, 0, request.Program.Span);
+        archive.AddInputs(request.Inputs);
         archive.Add("TRAILER!!!", 0, 0, []);
+    }
+
+    private void AddInputs(IReadOnlyList<MicroVmInput> inputs)
+    {
+        var directories = new HashSet<string>(StringComparer.Ordinal) { "/tmp" };
+        foreach (var input in inputs)
+        {
+            // The archive has a directory before what is in it.
+            for (var slash = input.Path.IndexOf('/', 1); slash > 0; slash = input.Path.IndexOf('/', slash + 1))
+            {
+                var directory = input.Path[..slash];
+                if (directories.Add(directory))
+                {
+                    Add("guest" + directory, Directory | 0x1ED, GuestUser, []);
+                }
+            }
+
+            AddHeader("guest" + input.Path, File | 0x124, 0, input.Size, minor: 0);
+            using var content = input.Open();
+            Copy(content, input);
+            Pad((int)(input.Size & 3));
+        }
+    }
+
+    private void Copy(Stream content, MicroVmInput input)
+    {
+        var buffer = new byte[256 * 1024];
+        var left = input.Size;
+        int count;
+        while ((count = content.Read(buffer)) > 0 && count <= left)
+        {
+            output.Write(buffer, 0, count);
+            left -= count;
+        }
+
+        if (left > 0 || count > 0)
+        {
+            throw new IOException($"The input {input.Path} has not the {input.Size} bytes that it was said to have.");
+        }
     }
 
     /// <summary>/job: the cap (8 bytes), then three lists of strings: arguments with the program's name first,
@@ -98,21 +138,27 @@ internal sealed class Initramfs(Stream output)
 
     private void Add(string name, int mode, int owner, ReadOnlySpan<byte> content, int minor = 0)
     {
+        AddHeader(name, mode, owner, content.Length, minor);
+        output.Write(content);
+        Pad(content.Length);
+    }
+
+    private void AddHeader(string name, int mode, int owner, long size, int minor)
+    {
         _inode++;
+        var bytes = Encoding.UTF8.GetBytes(name + "\0");
         var major = (mode & 0xF000) == Device ? 1 : 0;
-        var header = new StringBuilder("070701", 110 + name.Length);
+        var header = new StringBuilder("070701", 110);
         ReadOnlySpan<long> fields =
-            [_inode, mode, owner, owner, 1, 0, content.Length, 0, 0, major, minor, name.Length + 1, 0];
+            [_inode, mode, owner, owner, 1, 0, size, 0, 0, major, minor, bytes.Length, 0];
         foreach (var field in fields)
         {
             header.Append(field.ToString("X8", CultureInfo.InvariantCulture));
         }
 
-        header.Append(name).Append('\0');
         output.Write(Encoding.ASCII.GetBytes(header.ToString()));
-        Pad(header.Length);
-        output.Write(content);
-        Pad(content.Length);
+        output.Write(bytes);
+        Pad(header.Length + bytes.Length);
     }
 
     private void Pad(int written)

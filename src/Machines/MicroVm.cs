@@ -200,11 +200,11 @@ public static class MicroVm
         }
 
         // The archive is in memory twice at boot, and what it unpacks to may fill half of the guest's memory.
-        var archiveMb = ((request.Program.Length + (long)request.Stdin.Length) >> 20) + 1;
+        var archiveMb = ((request.Program.Length + request.Stdin.Length + request.Inputs.Sum(input => input.Size)) >> 20) + 1;
         var needed = KernelMb + (3 * archiveMb);
         return request.MemoryMb < needed
             ? (MicroVmOutcome.OutOfMemory, string.Create(CultureInfo.InvariantCulture,
-                $"The guest's memory of {request.MemoryMb} MB is too small for this program: give it {needed} MB."))
+                $"The guest's memory of {request.MemoryMb} MB is too small for this program and its inputs: give it {needed} MB."))
             : null;
     }
 

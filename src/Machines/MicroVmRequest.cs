@@ -42,6 +42,9 @@ public sealed record MicroVmRequest
 
     public ReadOnlyMemory<byte> Stdin { get; init; }
 
+    /// <summary>Files that are there when the program starts; it may read them, and not write them.</summary>
+    public IReadOnlyList<MicroVmInput> Inputs { get; init; } = [];
+
     /// <summary>Absolute paths of regular files in the guest that are handed back when the program has ended.</summary>
     public IReadOnlyList<string> Files { get; init; } = [];
 
@@ -75,5 +78,9 @@ public sealed record MicroVmRequest
         ArgumentOutOfRangeException.ThrowIfNegative(OutputBytes);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(OutputBytes, MaxOutputBytes);
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(TimeLimit, TimeSpan.Zero);
+        if (MicroVmInput.Fault(Inputs.Select(input => input.Path).ToArray()) is { } fault)
+        {
+            throw new ArgumentException(fault.Expected);
+        }
     }
 }

@@ -36,6 +36,7 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
     private readonly CancellationTokenSource _stopping = new();
     private readonly EventAuthor _submitter;
     private readonly Did _did;
+    private volatile IReadOnlyCollection<string> _blobPeers = [];
     private Task _following = Task.CompletedTask;
     private Task _announcing = Task.CompletedTask;
 
@@ -65,6 +66,9 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
             _registry, _standings, _workers, _jobs, _treasury, desk, _hearing, options, node, clock, log);
         _aid = new AidDesk(_registry, _treasury, _jobs, new EventAuthor(keys.Pool, clock), clock, log);
     }
+
+    /// <summary>Where the other live nodes say that they serve their blobs.</summary>
+    public IReadOnlyCollection<string> BlobPeers => _blobPeers;
 
     /// <summary>Completes, with the exception, if the node finds history that no rule allows: it must stop then.</summary>
     public Task Failure => Task.WhenAny(_following, _treasury.Completion, _coordinator.Broken).Unwrap();
@@ -342,8 +346,9 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
     private async Task<PresentParties> AnnounceAsync(CancellationToken cancellationToken)
     {
         var present = await _presence.AnnounceAsync(
-            _did, _workers.LocalPresence, _options.PresenceLimit, cancellationToken);
+            _did, _options.BlobsUrl, _workers.LocalPresence, _options.PresenceLimit, cancellationToken);
         _workers.SetRemote(present.Workers);
+        _blobPeers = [.. present.Blobs.Where(peer => peer.Key != _did).Select(peer => peer.Value)];
         if (_hearing.Reached())
         {
             Log.HeardAgain(_log, _jobs.HearAll());

@@ -8,6 +8,9 @@ public sealed class NodeOptions
     /// <summary>What people call the node.</summary>
     public string Name { get; set; } = "node";
 
+    /// <summary>Where the node's blobs are served, as other nodes reach it; null: nowhere.</summary>
+    public string? BlobsUrl { get; set; }
+
     /// <summary>How mana comes into being, and how much of it may go out.</summary>
     public EconomyOptions Economy { get; set; } = new();
 

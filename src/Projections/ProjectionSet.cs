@@ -2,6 +2,7 @@ using System.Threading.Channels;
 using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Ports;
 using MeshLedger.Projections.Accounts;
+using MeshLedger.Projections.BlobReferences;
 using MeshLedger.Projections.JobStatus;
 using MeshLedger.Projections.Reputation;
 using Microsoft.Extensions.Logging;
@@ -27,7 +28,8 @@ public sealed class ProjectionSet(
 
     private readonly ProjectionRunner[] _runners = [.. Table.Select(make => new ProjectionRunner(make(), store, database))];
 
-    /// <summary>The names: <c>job_status</c>, <c>worker_reputation</c>, <c>accounts</c>.</summary>
+    /// <summary>The names: <c>job_status</c>, <c>worker_reputation</c>, <c>accounts</c>,
+    /// <c>blob_references</c>.</summary>
     public static IReadOnlyList<string> Names { get; } = [.. Table.Select(make => make().Name)];
 
     private static Func<IProjection>[] Table =>
@@ -35,6 +37,7 @@ public sealed class ProjectionSet(
         () => new JobStatusProjection(),
         () => new ReputationProjection(),
         () => new AccountsProjection(),
+        () => new BlobReferencesProjection(),
     ];
 
     /// <summary>Keeps every projection up with the log until cancelled.</summary>

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using MeshLedger.Tools.Blobs;
 using MeshLedger.Tools.Cli;
 using MeshLedger.Tools.Jobs;
 using MeshLedger.Tools.Workers;

@@ -1,5 +1,7 @@
 using System.CommandLine;
+using System.Net;
 using System.Text.Json.Nodes;
+using MeshLedger.Blobs.Peers;
 using MeshLedger.Crypto;
 using MeshLedger.Domain.Events;
 using MeshLedger.Observability;
@@ -79,6 +81,30 @@ internal static class UpCommand
             : Refuse<Uri>(result, $"--otlp: expected an http or https URL, found '{result.Tokens[0].Value}'."),
     };
 
+    private static readonly Option<IPEndPoint?> Listen = new("--listen")
+    {
+        Description = "Serve this node's blobs over HTTP on this address; whoever reaches it can read them. Port 0 takes a "
+            + "free one (default: do not).",
+        HelpName = "ADDRESS:PORT",
+        CustomParser = result => IPEndPoint.TryParse(result.Tokens[0].Value, out var address)
+            && result.Tokens[0].Value.LastIndexOf(':') > result.Tokens[0].Value.LastIndexOf(']')
+            ? address
+            : Refuse<IPEndPoint>(
+                result, $"--listen: expected an IP address and a port, such as 127.0.0.1:7400, found '{result.Tokens[0].Value}'."),
+    };
+
+    private static readonly Option<Uri?> Advertise = new("--advertise")
+    {
+        Description = "How other nodes reach what --listen serves (default: as it listens).",
+        HelpName = "URL",
+        CustomParser = result => PeerList.TryParse(result.Tokens[0].Value, out var url)
+            ? url
+            : Refuse<Uri>(result, $"--advertise: expected http://HOST:PORT or https://HOST:PORT, found '{result.Tokens[0].Value}'."),
+    };
+
+    private static readonly Option<string[]> Peers =
+        Several("--peer", "URL", "A node that is asked for blobs, beside those of this ledger that serve theirs.");
+
     private static readonly Option<string?> LogFormat = new("--log-format")
     {
         Description = "How logs are written: text is for people; json is one object a line (default: as --output).",
@@ -125,14 +151,15 @@ internal static class UpCommand
         GlobalOptions.NotEmpty(WorkerId, MaxName), GlobalOptions.NotEmpty(Pools, MaxName),
         GlobalOptions.NotEmpty(Capabilities, MaxName), GlobalOptions.NotEmpty(Features, MaxName),
         GlobalOptions.NotEmpty(Labels, MaxName), Privileged, GlobalOptions.NotEmpty(ImageDirectories), BasePrice, NoInotify,
-        NoAdmit, MetricsPort, Otlp, LogFormat, Workers, Owner, GlobalOptions.NotEmpty(Config), PrintConfig,
+        NoAdmit, MetricsPort, Otlp, LogFormat, Workers, Owner, Listen, Advertise, Peers,
+        GlobalOptions.NotEmpty(Config), PrintConfig,
     }.Does(RunAsync);
 
     private static async Task<int> RunAsync(Call call)
     {
         var name = call.Get(Name) ?? Environment.MachineName;
         var config = call.Get(Config) is { } file ? NodeConfig.Load(file) : NodeConfig.Default;
-        config = config with { Worker = Worker(call, config.Worker) };
+        config = config with { Worker = Worker(call, config.Worker), Blobs = Blobs(call, config.Blobs) };
         var owner = call.Get(Owner);
         if (owner is not (null or "submitter") && !Did.TryParse(owner, out _))
         {
@@ -166,6 +193,9 @@ internal static class UpCommand
             AreSubmitters = owner == "submitter",
             ImageDirectories = [.. (call.Get(ImageDirectories) ?? []).Select(Path.GetFullPath)],
             UseInotify = !call.Get(NoInotify),
+            Blobs = config.Blobs,
+            Listen = call.Get(Listen),
+            Advertise = call.Get(Advertise),
             Observation = new ObservationOptions
             {
                 MetricsPort = call.Get(MetricsPort),
@@ -238,6 +268,18 @@ internal static class UpCommand
         BasePrice = call.Get(BasePrice) ?? file.BasePrice,
         MaxConcurrentJobs = call.Get(Concurrency) ?? file.MaxConcurrentJobs,
     };
+
+    private static NodeBlobsConfig Blobs(Call call, NodeBlobsConfig file)
+    {
+        var peers = call.Get(Peers) ?? [];
+        if (peers.FirstOrDefault(peer => !PeerList.TryParse(peer, out _)) is { } wrong)
+        {
+            throw new CommandFailure(
+                ExitCodes.Usage, $"--peer: expected http://HOST:PORT or https://HOST:PORT, found '{wrong}'.");
+        }
+
+        return file with { Peers = [.. file.Peers.Union(peers, StringComparer.Ordinal)] };
+    }
 
     private static string[]? Given(string[]? values) => values is { Length: > 0 } ? values : null;
 

@@ -13,7 +13,7 @@ namespace MeshLedger.Worker;
 
 /// <summary>Runs one attempt from its assignment to its receipt.</summary>
 internal sealed class AttemptRunner(
-    Outbox outbox, EventAuthor author, BlobDirectory blobs, TimeProvider clock, ILogger log)
+    Outbox outbox, EventAuthor author, BlobStore blobs, TimeProvider clock, ILogger log)
 {
     /// <summary>An operation that stops by itself at the time limit says more about it than one that is cut off.</summary>
     private static readonly TimeSpan TimeoutGrace = TimeSpan.FromSeconds(5);

@@ -46,7 +46,7 @@ public sealed class JobWorker
 
     public JobWorker(
         IWorkerGateway gateway, SigningKey key, WorkerOptions options,
-        IReadOnlyDictionary<string, IOperationHandler> handlers, BlobDirectory blobs, TimeProvider clock,
+        IReadOnlyDictionary<string, IOperationHandler> handlers, BlobStore blobs, TimeProvider clock,
         ILogger<JobWorker> log)
     {
         _gateway = gateway;

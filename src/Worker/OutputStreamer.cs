@@ -24,7 +24,7 @@ internal sealed class OutputStreamer : IAsyncDisposable
 
     private readonly WorkerNotice.Assigned _assigned;
     private readonly Func<JobEvent.PartialOutputProduced, Task> _post;
-    private readonly BlobDirectory _blobs;
+    private readonly BlobStore _blobs;
     private readonly TimeProvider _clock;
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Pending> _pending = [];
@@ -35,7 +35,7 @@ internal sealed class OutputStreamer : IAsyncDisposable
     private long _inline;
 
     public OutputStreamer(
-        WorkerNotice.Assigned assigned, Func<JobEvent.PartialOutputProduced, Task> post, BlobDirectory blobs,
+        WorkerNotice.Assigned assigned, Func<JobEvent.PartialOutputProduced, Task> post, BlobStore blobs,
         TimeProvider clock)
     {
         _assigned = assigned;

@@ -10,8 +10,15 @@ var benchmarks = new Dictionary<string, Func<Task>>
     ["jobs"] = JobsBenchmark.RunAsync,
     ["market"] = MarketBenchmark.RunAsync,
     ["blake3"] = Blake3Benchmark.RunAsync,
+    ["fetch"] = FetchBenchmark.RunAsync,
     ["microvm"] = MicroVmBenchmark.RunAsync,
 };
+if (args is [FetchBenchmark.PeerName, var directory, var bytesPerSecond])
+{
+    await FetchBenchmark.ServeAsync(directory, bytesPerSecond);
+    return 0;
+}
+
 if (args is not [var name] || !benchmarks.TryGetValue(name, out var benchmark))
 {
     await Console.Error.WriteLineAsync($"Usage: eng/bench.sh NAME, with NAME one of {string.Join(", ", benchmarks.Keys)}");

@@ -8,7 +8,8 @@ public sealed class CommandTests
     private static readonly string[] Verbs =
     [
         "", "up", "job", "job submit", "job list", "job show", "job why", "job history", "job watch", "job logs",
-        "job outputs", "job wait", "job cancel", "job dead list", "job dead redrive", "blob add", "blob get", "blob has",
+        "job outputs", "job wait", "job cancel", "job dead list", "job dead redrive", "blob", "blob add", "blob get", "blob has",
+        "blob info", "blob list", "blob tag", "blob untag", "blob gc", "blob verify", "blob fetch", "blob push", "blob peers",
         "worker", "worker list", "worker show", "worker drain", "worker resume", "worker retire", "reputation show",
         "reputation list", "federation found", "federation grant", "federation revoke", "federation list", "federation show",
         "aid request", "aid template add", "aid template withdraw", "aid list", "aid matches", "account show", "account list",
@@ -23,7 +24,7 @@ public sealed class CommandTests
         {
             var help = (await Meshledger.RunAsync([.. verb.Split(' ', StringSplitOptions.RemoveEmptyEntries), "--help"]))
                 .With(0);
-            if (verb is not ("" or "job" or "worker"))
+            if (verb is not ("" or "job" or "worker" or "blob"))
             {
                 Assert.Contains("Examples:", help, StringComparison.Ordinal);
             }

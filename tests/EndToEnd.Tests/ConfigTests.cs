@@ -25,7 +25,7 @@ public sealed partial class ConfigTests
     }
 
     [Theory]
-    [InlineData("""{"lease_second":1}""", "/lease_second: there is no such member; known here: attempt_grace_seconds, economy, lease_seconds")]
+    [InlineData("""{"lease_second":1}""", "/lease_second: there is no such member; known here: attempt_grace_seconds, blobs, economy, lease_seconds")]
     [InlineData("""{"economy":{"per_submitter":{"jobs":1}}}""", "/economy/per_submitter/jobs: there is no such member; known here: jobs_per_minute, mana_per_day, open_jobs")]
     [InlineData("""{"economy":{"namespaces":{"team":{"open_jobs":-1}}}}""", "/economy/namespaces/team/open_jobs: expected an integer from 0")]
     [InlineData("""{"market":{"policy":"nicest"}}""", "/market/policy: expected one of weighted, cheapest")]

@@ -95,8 +95,8 @@ public sealed class ReceiptTests : IDisposable
             judge, stop);
         var worker = new JobWorker(
             node, SigningKey.Generate(), new WorkerOptions { Resources = MachineResources.Measure("/") },
-            new Dictionary<string, IOperationHandler> { ["test.echo"] = new Ready(result) }, BlobDirectory.Open(_blobs),
-            TimeProvider.System, NullLogger<JobWorker>.Instance);
+            new Dictionary<string, IOperationHandler> { ["test.echo"] = new Ready(result) },
+            BlobStore.Open(_blobs, new BlobStoreOptions(), TimeProvider.System), TimeProvider.System, NullLogger<JobWorker>.Instance);
         await worker.RunAsync(stop.Token);
         return node.Receipts;
     }

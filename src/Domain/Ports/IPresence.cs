@@ -7,9 +7,10 @@ public interface IPresence
 {
     /// <summary>Says that a node is alive, and which workers listen to it, by registration; and tells who else is.
     /// </summary>
+    /// <param name="blobs">Where the node serves its blobs, such as <c>http://10.0.0.7:7400</c>; null: nowhere.</param>
     /// <param name="limit">Who was silent for longer counts as gone, by the database's clock.</param>
     Task<PresentParties> AnnounceAsync(
-        Did node, IReadOnlyCollection<WorkerPresence> workers, TimeSpan limit, CancellationToken cancellationToken);
+        Did node, string? blobs, IReadOnlyCollection<WorkerPresence> workers, TimeSpan limit, CancellationToken cancellationToken);
 
     /// <summary>Who is alive.</summary>
     Task<PresentParties> ListAsync(TimeSpan limit, CancellationToken cancellationToken);
@@ -22,4 +23,8 @@ public interface IPresence
 public sealed record WorkerPresence(Did Worker, Digest Registration, Did Node);
 
 /// <summary>Who is alive.</summary>
-public sealed record PresentParties(IReadOnlySet<Did> Nodes, IReadOnlyList<WorkerPresence> Workers);
+public sealed record PresentParties(IReadOnlySet<Did> Nodes, IReadOnlyList<WorkerPresence> Workers)
+{
+    /// <summary>Where nodes say that they serve their blobs. Only a hint, as all of this: bytes are verified.</summary>
+    public IReadOnlyDictionary<Did, string> Blobs { get; init; } = new Dictionary<Did, string>();
+}

@@ -7,7 +7,7 @@ namespace MeshLedger.Tools.Hosting;
 
 // DATA/node.json, UTF-8 JSON of one object: {"pid":4711,"name":"n1","node":"did:key:z6Mk...","folder":"/data/jobs",
 // "postgres":"private" or "external","started_at":"2026-11-21T01:02:03.123456Z","wait_limit_seconds":3600,
-// "submitter_may_bid":false}. Written by `up` under another name and renamed; holds no password. Checked by UpTests.
+// "submitter_may_bid":false,"blobs_url":"http://127.0.0.1:7400","peers":[]}. Written by `up` under another name and renamed; holds no password. Checked by UpTests.
 
 /// <summary>What a node says of itself to other verbs.</summary>
 internal sealed record NodeRecord(int ProcessId, string Name, string Node, string Folder, bool External, string StartedAt)
@@ -15,6 +15,12 @@ internal sealed record NodeRecord(int ProcessId, string Name, string Node, strin
     /// <summary>How long a job that nobody could run waits.</summary>
     public long WaitLimitSeconds { get; init; }
     public bool SubmitterMayBid { get; init; }
+
+    /// <summary>Where its blobs are served; null: nowhere.</summary>
+    public string? BlobsUrl { get; init; }
+
+    /// <summary>The peers that it was given.</summary>
+    public IReadOnlyList<string> Peers { get; init; } = [];
 }
 
 /// <summary>
@@ -147,6 +153,10 @@ internal sealed partial class DataDirectory(string path)
             {
                 WaitLimitSeconds = root.GetProperty("wait_limit_seconds").GetInt64(),
                 SubmitterMayBid = root.GetProperty("submitter_may_bid").GetBoolean(),
+                BlobsUrl = root.TryGetProperty("blobs_url", out var url) ? url.GetString() : null,
+                Peers = root.TryGetProperty("peers", out var peers)
+                    ? [.. peers.EnumerateArray().Select(peer => peer.GetString()!)]
+                    : [],
             };
         }
         catch (Exception absent) when (absent is FileNotFoundException or DirectoryNotFoundException)
@@ -172,6 +182,8 @@ internal sealed partial class DataDirectory(string path)
             ["started_at"] = record.StartedAt,
             ["wait_limit_seconds"] = record.WaitLimitSeconds,
             ["submitter_may_bid"] = record.SubmitterMayBid,
+            ["blobs_url"] = record.BlobsUrl,
+            ["peers"] = Names.List(record.Peers),
         };
         File.WriteAllText(RecordFile + ".tmp", json.ToJsonString() + "\n");
         File.Move(RecordFile + ".tmp", RecordFile, overwrite: true);

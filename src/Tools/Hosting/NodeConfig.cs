@@ -24,6 +24,7 @@ internal sealed record NodeConfig
 
     public required NodeOptions Node { get; init; }
     public required WorkerConfig Worker { get; init; }
+    public required NodeBlobsConfig Blobs { get; init; }
 
     public static NodeConfig Default => Read(new ConfigSection(null, "", []));
 
@@ -96,6 +97,7 @@ internal sealed record NodeConfig
             ["lease_seconds"] = (long)Node.Lease.TotalSeconds,
             ["attempt_grace_seconds"] = (long)Node.AttemptGrace.TotalSeconds,
             ["wait_limit_seconds"] = (long)Node.WaitLimit.TotalSeconds,
+            ["blobs"] = Blobs.ToJson(),
             ["worker"] = Worker.ToJson(),
         };
     }
@@ -112,7 +114,12 @@ internal sealed record NodeConfig
             AttemptGrace = Seconds(file, "attempt_grace_seconds", defaults.AttemptGrace, 0),
             WaitLimit = Seconds(file, "wait_limit_seconds", defaults.WaitLimit, 0),
         };
-        var config = new NodeConfig { Node = node, Worker = WorkerConfig.Read(file.Section("worker")) };
+        var config = new NodeConfig
+        {
+            Node = node,
+            Worker = WorkerConfig.Read(file.Section("worker")),
+            Blobs = NodeBlobsConfig.Read(file.Section("blobs")),
+        };
         file.End();
         return config;
     }

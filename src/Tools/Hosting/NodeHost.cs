@@ -1,4 +1,5 @@
-using MeshLedger.Blobs;
+using System.Net;
+using MeshLedger.Blobs.Peers;
 using MeshLedger.Crypto;
 using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Workers;
@@ -43,6 +44,13 @@ internal sealed record NodeHostOptions
     public bool AreSubmitters { get; init; }
     public IReadOnlyList<string> ImageDirectories { get; init; } = [];
     public bool UseInotify { get; init; } = true;
+    public NodeBlobsConfig Blobs { get; init; } = new();
+
+    /// <summary>Where blobs are served; null: nowhere.</summary>
+    public IPEndPoint? Listen { get; init; }
+
+    /// <summary>How others reach what listens there; null: as it listens.</summary>
+    public Uri? Advertise { get; init; }
 
     /// <summary>Metrics, health and traces.</summary>
     public ObservationOptions Observation { get; init; } = new();
@@ -76,8 +84,17 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
         var keys = new NodeKeys(
             SigningKey.LoadOrCreate(data.KeyFile("node")), SigningKey.LoadOrCreate(data.KeyFile("submitter")),
             SigningKey.LoadOrCreate(data.KeyFile("pool")));
+        var projections = new ProjectionSet(store, database, clock, logs.CreateLogger<ProjectionSet>());
+        MeshNode? running = null;
+        await using var blobs = await NodeBlobs.StartAsync(
+            options.Blobs,
+            options.Blobs.Open(data, token => BlobReferences.ReadAsync(
+                database, more => projections.CatchUpAsync("blob_references", more), token)),
+            options.Listen, options.Advertise?.Host, keys.Submitter.Did, () => running?.BlobPeers ?? [], logs, clock, stop);
+        options.Node.BlobsUrl = blobs.Url is null ? null : options.Advertise?.ToString() ?? blobs.Url;
         await using var node = new MeshNode(
             store, new PostgresPresence(database), keys, options.Node, clock, logs.CreateLogger<MeshNode>());
+        running = node;
         await node.StartAsync(stop);
         await using var machines = options.Worker is null ? null : FindMachines();
 
@@ -97,9 +114,9 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
         var workers = Workers(keys.Submitter).ToList();
         await RefuseRetiredAsync(store, workers.Select(one => one.Key.Did), stop);
         Task[] working = [.. workers.Select(
-            one => NewWorker(node, one.Key, one.Options, machines).RunAsync(stopWork.Token))];
-        var projecting = new ProjectionSet(store, database, clock, logs.CreateLogger<ProjectionSet>())
-            .RunAsync(stopWork.Token);
+            one => NewWorker(node, one.Key, one.Options, machines, blobs.Fetcher).RunAsync(stopWork.Token))];
+        var projecting = projections.RunAsync(stopWork.Token);
+        var collecting = blobs.RunAsync(clock, stopWork.Token);
         var observing = observation.RunAsync(
             NodeObserver.Describe(store, database, keys, [.. workers.Select(one => one.Key.Did)], clock, logs),
             stopWork.Token);
@@ -108,7 +125,7 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
         var vouching = options.AreSubmitters
             ? Vouching.ForAsync(store, keys.Submitter, workers.Select(one => one.Key.Did), head, stopWork.Token)
             : Task.CompletedTask;
-        Task[] parts = [node.Failure, taking, projecting, observing, .. working];
+        Task[] parts = [node.Failure, taking, projecting, observing, collecting, .. working];
         await Task.WhenAny([asked, vouching, .. parts]);
         var record = new NodeRecord(
             Environment.ProcessId, options.Node.Name, keys.Node.Did.ToString(), options.Folder, options.Postgres is not null,
@@ -116,6 +133,8 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
         {
             WaitLimitSeconds = (long)options.Node.WaitLimit.TotalSeconds,
             SubmitterMayBid = options.Node.Market.SubmitterMayBid,
+            BlobsUrl = options.Node.BlobsUrl,
+            Peers = options.Blobs.Peers,
         };
         data.WriteRecord(record);
         ready(record);
@@ -126,6 +145,7 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
         await stopWork.CancelAsync();
         await EndAsync(Task.WhenAll([vouching, .. working]));
         await EndAsync(projecting);
+        await EndAsync(collecting);
         await EndAsync(observing);
         if (first != asked)
         {
@@ -167,14 +187,14 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
         }
     }
 
-    private JobWorker NewWorker(MeshNode node, SigningKey key, WorkerOptions worker, MicroVmHost? machines)
+    private JobWorker NewWorker(
+        MeshNode node, SigningKey key, WorkerOptions worker, MicroVmHost? machines, BlobFetcher blobs)
     {
-        var blobs = BlobDirectory.Open(options.Data.Blobs);
         var table = new HandlerTable(
             new HandlerOptions { Machines = machines, Blobs = blobs, ImageDirectories = options.ImageDirectories }, clock);
         return new JobWorker(
             node, key, worker,
-            table.Operations.ToDictionary(operation => operation, operation => table[operation]), blobs, clock,
+            table.Operations.ToDictionary(operation => operation, operation => table[operation]), blobs.Store, clock,
             logs.CreateLogger<JobWorker>());
     }
 

@@ -14,7 +14,11 @@ internal static class SignerKeys
 
     /// <summary>The key of a file that was named, or, without a name, of this directory.</summary>
     public static EventAuthor Named(string? file, string name, DataDirectory data) =>
-        new(file is null ? Load(data.KeyFile(name), data) : Given(file), TimeProvider.System);
+        new(Key(file, name, data), TimeProvider.System);
+
+    /// <inheritdoc cref="Named"/>
+    public static SigningKey Key(string? file, string name, DataDirectory data) =>
+        file is null ? Load(data.KeyFile(name), data) : Given(file);
 
     /// <summary>A worker's own key, or, where it may speak for the worker, too, its owner's.</summary>
     /// <exception cref="CommandFailure">Neither is here.</exception>

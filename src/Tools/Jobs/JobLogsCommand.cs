@@ -37,7 +37,7 @@ internal static class JobLogsCommand
         var job = JobWaitCommand.ParseId(call.Get(Id)!);
         await using var ledger = await LedgerSession.OpenAsync(call);
         var filter = new RunFilter(ledger, call.Get(Worker));
-        var tape = new OutputTape(call.Data);
+        using var tape = new OutputTape(call, ledger);
         await using ILogWriter writer = call.Get(Raw) ? new RawWriter(call) : new LineWriter(call, filter);
         var others = new SortedSet<string>(StringComparer.Ordinal);
         var count = 0;

@@ -45,7 +45,7 @@ internal static class JobOutputsCommand
 
         await using var ledger = await LedgerSession.OpenAsync(call);
         var filter = new RunFilter(ledger, call.Get(Worker));
-        var tape = new OutputTape(call.Data);
+        using var tape = new OutputTape(call, ledger);
         var outputs = new Dictionary<(string Worker, int Attempt, string Name), KeptOutput>();
         await using var raw = call.Get(Raw) && call.Get(Follow) ? Console.OpenStandardOutput() : Stream.Null;
         var code = await RunFilter.ReadAsync(call, ledger, job, call.Get(Follow), async (recorded, state) =>

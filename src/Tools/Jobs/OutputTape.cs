@@ -1,24 +1,31 @@
 using System.Text;
 using MeshLedger.Blobs;
+using MeshLedger.Blobs.Peers;
 using MeshLedger.Crypto;
 using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Jobs;
+using MeshLedger.Tools.Blobs;
+using MeshLedger.Tools.Cli;
 using MeshLedger.Tools.Hosting;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace MeshLedger.Tools.Jobs;
 
 /// <summary>A piece of an output, as a worker told it while it ran, or, with <paramref name="Receipt"/>, what its receipt
 /// has beyond all pieces; that one may be empty.</summary>
-/// <param name="Bytes">Null if they are in a blob that is not here.</param>
+/// <param name="Bytes">Null if they are in a blob that is neither here nor at a peer.</param>
 internal sealed record OutputPiece(
     DateTimeOffset Time, Did Worker, int Attempt, string Name, long Offset, long Size, BlobHash Blake3, byte[]? Bytes,
     ReceiptOutput? Receipt);
 
 /// <summary>Makes one tape of a job's outputs from its events: no byte of a run twice.</summary>
-internal sealed class OutputTape(DataDirectory data)
+internal sealed class OutputTape(Call call, LedgerSession ledger) : IDisposable
 {
     private readonly Dictionary<(Did Worker, int Attempt, string Name), long> _ends = [];
-    private readonly BlobDirectory? _blobs = Directory.Exists(data.Blobs) ? BlobDirectory.Open(data.Blobs) : null;
+    private PeerList? _peers;
+    private BlobFetcher? _blobs;
+
+    public void Dispose() => _peers?.Dispose();
 
     public async Task<IReadOnlyList<OutputPiece>> TakeAsync(RecordedEvent recorded, CancellationToken cancellationToken)
     {
@@ -65,7 +72,15 @@ internal sealed class OutputTape(DataDirectory data)
 
         try
         {
-            return _blobs is null ? null : await _blobs.ReadAsync(blob, cancellationToken);
+            if (_blobs is null)
+            {
+                _peers = await PeerSearch.FindAsync(call, [], ledger);
+                _blobs = new BlobFetcher(
+                    BlobCommands.Open(call), _peers, new FetchOptions(), TimeProvider.System,
+                    NullLogger<BlobFetcher>.Instance);
+            }
+
+            return await _blobs.ReadAsync(blob, size: null, cancellationToken);
         }
         catch (BlobNotFoundException)
         {

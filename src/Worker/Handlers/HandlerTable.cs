@@ -1,5 +1,5 @@
 using System.Collections.Frozen;
-using MeshLedger.Blobs;
+using MeshLedger.Blobs.Peers;
 using MeshLedger.Machines;
 
 namespace MeshLedger.Worker.Handlers;
@@ -10,7 +10,8 @@ public sealed record HandlerOptions
     /// <summary>Null: this worker has no machines, and does not offer <c>vm.execute</c>.</summary>
     public MicroVmHost? Machines { get; init; }
 
-    public required BlobDirectory Blobs { get; init; }
+    /// <summary>Programs and inputs are taken from here.</summary>
+    public required BlobFetcher Blobs { get; init; }
 
     /// <summary>Disk images are read from here only.</summary>
     public IReadOnlyList<string> ImageDirectories { get; init; } = [];

@@ -1,4 +1,6 @@
 using MeshLedger.Blobs;
+using MeshLedger.Blobs.Peers;
+using MeshLedger.Crypto;
 using MeshLedger.Domain.Documents;
 using MeshLedger.Machines;
 
@@ -9,7 +11,7 @@ namespace MeshLedger.Worker.Handlers;
 /// <c>stdout</c>, <c>stderr</c>, and <c>files/path</c> for every file that was asked for. Only exit code 0 with all of
 /// the files is success.
 /// </summary>
-public sealed class VmExecuteHandler(MicroVmHost machines, BlobDirectory blobs) : IOperationHandler
+public sealed class VmExecuteHandler(MicroVmHost machines, BlobFetcher blobs) : IOperationHandler
 {
     // The longest time that a timer takes.
     private const long MaxSeconds = 4_000_000;
@@ -31,7 +33,9 @@ public sealed class VmExecuteHandler(MicroVmHost machines, BlobDirectory blobs) 
 
         var outputs = payload.OutputBytes * (2 + payload.Files.Count);
         var program = payload.Size ?? VmExecutePayload.MaxProgramBytes;
-        return Needs(payload.Vcpus, payload.MemoryMb, program + payload.Stdin.Length + outputs);
+        var inputs = payload.Inputs.Sum(input => input.Size ?? blobs.Store.SizeOf(input.Hash) ?? 0);
+
+        return Needs(payload.Vcpus, payload.MemoryMb, program + inputs + payload.Stdin.Length + outputs);
     }
 
     private static HandlerNeeds Needs(long cores, long memoryMb, long bytes) =>
@@ -48,21 +52,47 @@ public sealed class VmExecuteHandler(MicroVmHost machines, BlobDirectory blobs) 
             return reader.ToResult(EngineName, machines.QemuVersion);
         }
 
-        context.Progress(new OperationProgress("blob", 500, $"Checking the program {payload.Hash}"));
-        var (program, error) = await FetchAsync(payload, cancellationToken);
-        if (error is not null)
-        {
-            return NewResult(payload) with { Error = error };
-        }
-
-        context.Progress(new OperationProgress("boot", 1_000, "Starting the machine"));
         var timeout = context.Document.Execution.TimeoutSeconds;
+        BlobDamagedException? damage = null;
+        for (var isSecond = false; ; isSecond = true)
+        {
+            var (program, inputs, error) = await FetchAsync(payload, isSecond ? 1_000 : 500, context, cancellationToken);
+            if (error is not null)
+            {
+                return NewResult(payload) with
+                {
+                    Error = damage is null ? error : BlobError("BLOB_DAMAGED", damage.Message, recoverable: true),
+                };
+            }
+
+            try
+            {
+                return await RunAsync(payload, program, inputs, timeout, context, cancellationToken);
+            }
+            catch (Exception exception) when (!isSecond && exception is BlobDamagedException or BlobNotFoundException)
+            {
+                // An input was damaged on this disk, which showed as it was read: it is in quarantine, and fetched anew.
+                damage = exception as BlobDamagedException;
+            }
+            catch (BlobDamagedException damaged)
+            {
+                return NewResult(payload) with { Error = BlobError("BLOB_DAMAGED", damaged.Message, recoverable: true) };
+            }
+        }
+    }
+
+    private async Task<OperationResult> RunAsync(
+        VmExecutePayload payload, byte[] program, IReadOnlyList<MicroVmInput> inputs, long timeout, OperationContext context,
+        CancellationToken cancellationToken)
+    {
+        context.Progress(new OperationProgress("boot", 1_000, "Starting the machine"));
         var run = await MicroVm.RunAsync(machines, new MicroVmRequest
         {
             Program = program,
             Arguments = payload.Arguments,
             Environment = payload.Environment,
             Stdin = payload.Stdin,
+            Inputs = inputs,
             Files = payload.Files,
             Vcpus = payload.Vcpus,
             MemoryMb = payload.MemoryMb,
@@ -119,34 +149,75 @@ public sealed class VmExecuteHandler(MicroVmHost machines, BlobDirectory blobs) 
     private static OperationError Failure(string code, string message, bool recoverable = false) =>
         new(code, message, "execution", recoverable);
 
-    private async Task<(byte[] Program, OperationError? Error)> FetchAsync(
-        VmExecutePayload payload, CancellationToken cancellationToken)
+    private static OperationError BlobError(string code, string message, bool recoverable) =>
+        new(code, message, "blob", recoverable);
+
+    /// <summary>Everything that the payload names: taken from the store, else from peers.</summary>
+    private async Task<(byte[] Program, IReadOnlyList<MicroVmInput> Inputs, OperationError? Error)> FetchAsync(
+        VmExecutePayload payload, int basisPoints, OperationContext context, CancellationToken cancellationToken)
     {
         try
         {
-            var size = blobs.SizeOf(payload.Hash) ?? throw new BlobNotFoundException(payload.Hash);
-            if (payload.Size is { } said && said != size)
+            var inputs = new List<MicroVmInput>();
+            foreach (var (hash, size) in payload.Blobs)
             {
-                return ([], new OperationError("BLOB_SIZE_MISMATCH",
-                    $"Blob {payload.Hash} has {size} bytes, the document says {said}.", "blob", Recoverable: false));
+                var here = blobs.Store.SizeOf(hash);
+                context.Progress(new OperationProgress(
+                    "blob", basisPoints, here is null ? $"Fetching {hash}" : $"Checking {hash}"));
+                if (size is { } said && here is { } has && said != has)
+                {
+                    return Refuse("BLOB_SIZE_MISMATCH", $"Blob {hash} has {has} bytes, the document says {said}.");
+                }
+
+                var progress = new FetchReport(context, hash, basisPoints);
+                var found = (await blobs.FetchAsync(hash, size, here is null ? progress : null, cancellationToken)).Blob;
+                if (found.Size > MicroVmInput.MaxBytes)
+                {
+                    return Refuse(
+                        "INPUT_TOO_LARGE", $"Blob {hash} has {found.Size} bytes; an input may have {MicroVmInput.MaxBytes}.");
+                }
             }
 
-            if (size > VmExecutePayload.MaxProgramBytes)
+            if (blobs.Store.SizeOf(payload.Hash) is > VmExecutePayload.MaxProgramBytes and var large)
             {
-                return ([], new OperationError("PROGRAM_TOO_LARGE", $"Blob {payload.Hash} has {size} bytes; a " +
-                    $"program may have {VmExecutePayload.MaxProgramBytes}.", "blob", Recoverable: false));
+                return Refuse(
+                    "PROGRAM_TOO_LARGE", $"Blob {payload.Hash} has {large} bytes; a program may have "
+                    + $"{VmExecutePayload.MaxProgramBytes}.");
             }
 
-            return (await blobs.ReadAsync(payload.Hash, cancellationToken), null);
+            inputs.AddRange(payload.Inputs.Select(input => new MicroVmInput(
+                input.Path, blobs.Store.SizeOf(input.Hash) ?? throw new BlobNotFoundException(input.Hash),
+                () => blobs.Store.OpenRead(input.Hash))));
+            return (await blobs.ReadAsync(payload.Hash, payload.Size, cancellationToken), inputs, null);
         }
         catch (BlobNotFoundException absent)
         {
-            return ([], new OperationError("BLOB_NOT_FOUND", absent.Message, "blob", Recoverable: true));
+            return ([], [], BlobError("BLOB_NOT_FOUND", absent.Message, recoverable: true));
         }
         catch (BlobDamagedException damaged)
         {
-            return ([], new OperationError("BLOB_DAMAGED", damaged.Message, "blob", Recoverable: true));
+            return ([], [], BlobError("BLOB_DAMAGED", damaged.Message, recoverable: true));
         }
+        catch (BlobMismatchException other)
+        {
+            return Refuse("BLOB_SIZE_MISMATCH", other.Message);
+        }
+        catch (Exception full) when (full is BlobQuotaException or BlobTooLargeException)
+        {
+            return ([], [], BlobError("BLOB_NOT_KEPT", full.Message, recoverable: true));
+        }
+
+        static (byte[], IReadOnlyList<MicroVmInput>, OperationError?) Refuse(string code, string message) =>
+            ([], [], BlobError(code, message, recoverable: false));
+    }
+
+    /// <summary>Tells how far a fetch is. There may be another after it, so the attempt's progress stays where it is.</summary>
+    private sealed class FetchReport(OperationContext context, BlobHash hash, int basisPoints) : IProgress<FetchProgress>
+    {
+        public void Report(FetchProgress value) => context.Progress(new OperationProgress(
+            "blob",
+            basisPoints,
+            $"Fetching {hash}: {value.Bytes >> 20} of {value.Total >> 20} MiB, {value.BytesPerSecond >> 20} MiB/s"));
     }
 
     private OperationResult NewResult(VmExecutePayload payload) => new()

@@ -24,6 +24,13 @@ internal sealed record VmExecutePayload
     public IReadOnlyList<string> Arguments { get; init; } = [];
     public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
     public ReadOnlyMemory<byte> Stdin { get; init; }
+
+    /// <summary>Blobs that the guest gets as files.</summary>
+    public IReadOnlyList<VmExecuteInput> Inputs { get; init; } = [];
+
+    /// <summary>What has to be there before it can run, program first.</summary>
+    public IEnumerable<(BlobHash Hash, long? Size)> Blobs =>
+        Inputs.Select(input => (input.Hash, input.Size)).Prepend((Hash, Size));
     public IReadOnlyList<string> Files { get; init; } = [];
     public int Vcpus { get; init; }
     public int MemoryMb { get; init; }
@@ -46,13 +53,7 @@ internal sealed record VmExecutePayload
 
         Word(reader, data, "type", "BlobBinary");
         Word(reader, data, "format", "elf");
-        var hashText = reader.Text(data, DataPointer, "hash", required: true);
-        BlobHash hash = default;
-        if (hashText is not null && !BlobHash.TryParse(hashText, out hash))
-        {
-            reader.Fault($"{DataPointer}/hash", "64 lowercase hexadecimal characters", $"'{hashText}'");
-        }
-
+        var hash = ReadHash(reader, data, DataPointer);
         var limits = reader.Member(data, DataPointer, "limits", JsonValueKind.Object) ?? default;
         const string limitsPointer = DataPointer + "/limits";
         var payload = new VmExecutePayload
@@ -64,6 +65,7 @@ internal sealed record VmExecutePayload
             Arguments = Strings(reader, data, "args", MicroVmRequest.MaxStrings - 1),
             Environment = Variables(reader, data),
             Stdin = Input(reader, data),
+            Inputs = ReadInputs(reader, data),
             Files = Paths(reader, data),
             Vcpus = (int)(reader.Number(limits, limitsPointer, "vcpus", 1, MicroVmRequest.MaxVcpus) ?? 1),
             MemoryMb = (int)(reader.Number(limits, limitsPointer, "memory_mb", MicroVmRequest.MinMemoryMb,
@@ -136,6 +138,54 @@ internal sealed record VmExecutePayload
         return variables;
     }
 
+    private static List<VmExecuteInput> ReadInputs(PayloadReader reader, JsonElement data)
+    {
+        const string pointer = DataPointer + "/inputs";
+        var inputs = new List<VmExecuteInput>();
+        if (reader.Member(data, DataPointer, "inputs", JsonValueKind.Array) is not { } list)
+        {
+            return inputs;
+        }
+
+        if (list.GetArrayLength() > MicroVmInput.MaxCount)
+        {
+            reader.Fault(pointer, $"at most {MicroVmInput.MaxCount} inputs", $"{list.GetArrayLength()}");
+            return inputs;
+        }
+
+        foreach (var entry in list.EnumerateArray())
+        {
+            var place = $"{pointer}/{inputs.Count}";
+            if (entry.ValueKind != JsonValueKind.Object)
+            {
+                reader.Fault(place, "an object with path and hash", entry.ValueKind.ToString());
+                return inputs;
+            }
+
+            inputs.Add(new VmExecuteInput(
+                reader.Text(entry, place, "path", required: true) ?? "", ReadHash(reader, entry, place),
+                reader.Number(entry, place, "size", 0, MicroVmInput.MaxBytes)));
+        }
+
+        if (MicroVmInput.Fault([.. inputs.Select(input => input.Path)]) is { } fault)
+        {
+            reader.Fault($"{pointer}/{fault.Index}/path", fault.Expected, $"'{inputs[fault.Index].Path}'");
+        }
+
+        return inputs;
+    }
+
+    private static BlobHash ReadHash(PayloadReader reader, JsonElement parent, string pointer)
+    {
+        BlobHash hash = default;
+        if (reader.Text(parent, pointer, "hash", required: true) is { } text && !BlobHash.TryParse(text, out hash))
+        {
+            reader.Fault($"{pointer}/hash", "64 lowercase hexadecimal characters", $"'{text}'");
+        }
+
+        return hash;
+    }
+
     private static ReadOnlyMemory<byte> Input(PayloadReader reader, JsonElement data)
     {
         if (!data.TryGetProperty("stdin", out var stdin))
@@ -182,3 +232,7 @@ internal sealed record VmExecutePayload
         return paths;
     }
 }
+
+/// <summary>A blob that a guest gets as a file.</summary>
+/// <param name="Size">Null if the document leaves it out; then it is not checked.</param>
+internal sealed record VmExecuteInput(string Path, BlobHash Hash, long? Size);

@@ -36,7 +36,7 @@ internal sealed class RealNodeIntake : IIntakeUnderTest
             SigningKey.Generate(),
             new WorkerOptions { Resources = MachineResources.Measure("/"), MaxConcurrentJobs = 8 },
             new Dictionary<string, IOperationHandler> { ["system.echo"] = _gate, [ScriptedIntake.FailingOperation] = _gate },
-            BlobDirectory.Open(_blobs),
+            BlobStore.Open(_blobs, new BlobStoreOptions(), TimeProvider.System),
             TimeProvider.System,
             NullLogger<JobWorker>.Instance);
         _working = worker.RunAsync(_stop.Token);

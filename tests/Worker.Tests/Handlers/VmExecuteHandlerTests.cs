@@ -1,4 +1,5 @@
 using MeshLedger.Blobs;
+using MeshLedger.Blobs.Peers;
 using MeshLedger.Crypto;
 using MeshLedger.Machines;
 using MeshLedger.Worker.Handlers;
@@ -10,7 +11,8 @@ public sealed class VmExecuteHandlerTests : IAsyncLifetime, IAsyncDisposable
 {
     private readonly string _root = Directory.CreateTempSubdirectory("meshledger-execute-").FullName;
     private MicroVmHost _machines = null!;
-    private BlobDirectory _blobs = null!;
+    private BlobStore _blobs = null!;
+    private BlobFetcher _fetcher = null!;
     private IOperationHandler _handler = null!;
 
     public Task InitializeAsync()
@@ -26,8 +28,10 @@ public sealed class VmExecuteHandlerTests : IAsyncLifetime, IAsyncDisposable
             throw new InvalidOperationException("$XunitDynamicSkip$" + missing.Message);
         }
 
-        _blobs = BlobDirectory.Open(Path.Combine(_root, "blobs"));
-        _handler = new HandlerTable(new HandlerOptions { Machines = _machines, Blobs = _blobs },
+        _blobs = BlobStore.Open(Path.Combine(_root, "blobs"), new BlobStoreOptions(), TimeProvider.System);
+        _fetcher = new BlobFetcher(
+            _blobs, PeerList.None, new FetchOptions(), TimeProvider.System, NullLogger<BlobFetcher>.Instance);
+        _handler = new HandlerTable(new HandlerOptions { Machines = _machines, Blobs = _fetcher },
             TimeProvider.System)["vm.execute"];
         return Task.CompletedTask;
     }
@@ -65,6 +69,59 @@ public sealed class VmExecuteHandlerTests : IAsyncLifetime, IAsyncDisposable
         Assert.Equal("hello, stderr\n", given.Heard("stderr"));
         Assert.Equal("file written by the guest\n", Given.Text(result, "files/report.txt"));
         Assert.Equal(["validation", "blob", "boot", "execution", "complete"], given.Progress.Select(step => step.Phase));
+    }
+
+    [Fact]
+    public async Task Inputs_are_files_that_the_guest_can_read()
+    {
+        var program = await AddAsync("cat");
+        var content = new byte[70_001];
+        new Random(3).NextBytes(content);
+        var (one, two) = (
+            await _blobs.AddBytesAsync(content, CancellationToken.None),
+            await _blobs.AddBytesAsync("two\n"u8.ToArray(), CancellationToken.None));
+        var result = await RunAsync(program, $$"""
+            , "args": ["/in/a/one.bin", "/in/two", "/in/empty"], "inputs": [
+              {"path": "/in/a/one.bin", "hash": "{{one}}", "size": 70001}, {"path": "/in/two", "hash": "{{two}}"},
+              {"path": "/in/empty", "hash": "{{await _blobs.AddBytesAsync(Array.Empty<byte>(), CancellationToken.None)}}"}]
+            """);
+        Assert.Null(result.Error);
+        Assert.Equal(content.Concat("two\n"u8.ToArray()), result.Outputs[0].Bytes.ToArray());
+
+        var absent = Blake3.Hash("absent"u8);
+        var missing = await RunAsync(program, $$""", "inputs": [{"path": "/x", "hash": "{{absent}}"}]""");
+        Assert.Equal("BLOB_NOT_FOUND", missing.Error!.Code);
+        Assert.Contains($"{absent}", missing.Error.Message, StringComparison.Ordinal);
+        var sized = await RunAsync(program, $$""", "inputs": [{"path": "/x", "hash": "{{two}}", "size": 5}]""");
+        Assert.Equal("BLOB_SIZE_MISMATCH", sized.Error!.Code);
+
+        var name = one.ToString();
+        await File.AppendAllTextAsync(Path.Combine(_root, "blobs", name[..2], name[2..]), "x");
+        var damaged = await RunAsync(program, $$""", "inputs": [{"path": "/x", "hash": "{{one}}"}]""");
+        Assert.Equal("BLOB_DAMAGED", damaged.Error!.Code);
+    }
+
+    [Theory]
+    [InlineData("""{"path": "relative", "hash": "HASH"}""", "/inputs/0/path")]
+    [InlineData("""{"path": "/../etc/passwd", "hash": "HASH"}""", "/inputs/0/path")]
+    [InlineData("""{"path": "/a//b", "hash": "HASH"}""", "/inputs/0/path")]
+    [InlineData("""{"path": "/a/", "hash": "HASH"}""", "/inputs/0/path")]
+    [InlineData("""{"path": "/a\u0000b", "hash": "HASH"}""", "/inputs/0/path")]
+    [InlineData("""{"path": "/program", "hash": "HASH"}""", "/inputs/0/path")]
+    [InlineData("""{"path": "/proc/1/mem", "hash": "HASH"}""", "/inputs/0/path")]
+    [InlineData("""{"path": "/a", "hash": "HASH"}, {"path": "/a/b", "hash": "HASH"}""", "/inputs/1/path")]
+    [InlineData("""{"path": "/a/b", "hash": "HASH"}, {"path": "/a", "hash": "HASH"}""", "/inputs/1/path")]
+    [InlineData("""{"path": "/a", "hash": "../../etc/passwd"}""", "/inputs/0/hash")]
+    [InlineData("""{"path": "/a"}""", "/inputs/0/hash")]
+    [InlineData("""{"path": "/a", "hash": "HASH", "size": -1}""", "/inputs/0/size")]
+    [InlineData("5", "/inputs/0")]
+    public async Task What_cannot_be_an_input_is_named(string inputs, string place)
+    {
+        var hash = new string('e', 64);
+        var result = await RunAsync(
+            Blake3.Hash("program"u8), $$""", "inputs": [{{inputs.Replace("HASH", hash, StringComparison.Ordinal)}}]""");
+        Assert.Equal("VALIDATION_ERROR", result.Error!.Code);
+        Assert.Contains($"/payload/data{place}", result.Error.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -192,9 +249,9 @@ public sealed class VmExecuteHandlerTests : IAsyncLifetime, IAsyncDisposable
     [Fact]
     public void The_table_offers_machines_only_where_there_are_some()
     {
-        var without = new HandlerTable(new HandlerOptions { Blobs = _blobs }, TimeProvider.System);
+        var without = new HandlerTable(new HandlerOptions { Blobs = _fetcher }, TimeProvider.System);
         Assert.Equal(["guestkit.inspect", "system.echo", "system.sleep", "test.echo"], without.Operations);
-        var with = new HandlerTable(new HandlerOptions { Blobs = _blobs, Machines = _machines }, TimeProvider.System);
+        var with = new HandlerTable(new HandlerOptions { Blobs = _fetcher, Machines = _machines }, TimeProvider.System);
         Assert.Equal(["guestkit.inspect", "system.echo", "system.sleep", "test.echo", "vm.execute"],
             with.Operations);
     }
@@ -205,8 +262,8 @@ public sealed class VmExecuteHandlerTests : IAsyncLifetime, IAsyncDisposable
         return (result.Error.Code, result.Error.Recoverable);
     }
 
-    private async Task<BlobHash> AddAsync(string guest) => await _blobs.AddFileAsync(
-        Path.Combine(AppContext.BaseDirectory, "guests", guest + ".elf"), CancellationToken.None);
+    private async Task<BlobHash> AddAsync(string guest) => (await _blobs.AddFileAsync(
+        Path.Combine(AppContext.BaseDirectory, "guests", guest + ".elf"), BlobAddition.Plain, CancellationToken.None)).Hash;
 
     private Task<OperationResult> RunAsync(BlobHash hash, string more = "", long timeoutSeconds = 60) =>
         Given.Job("vm.execute", "vm.execute.v1",
