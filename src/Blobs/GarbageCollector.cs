@@ -4,12 +4,13 @@ namespace MeshLedger.Blobs;
 
 // Mark and sweep, while blobs are added, tagged and read by any number of processes:
 //   1. The lock `collect` is taken: one collection at a time.
-//   2. Holding the store's lock alone, the directory `collecting` is made. From now on whoever makes a blob, a tag or a
-//      reference appear (always holding the store's lock shared) leaves a file there, named by the blob.
+//   2. Holding the store's lock alone, the directory `collecting` is made. From now on whoever makes a blob or a tag appear,
+//      or asks a blob to stay (always holding the store's lock shared), leaves a file there, named by the blob.
 //   3. Marking: all tags, and all references, are read.
 //   4. Each blob that is not marked and whose time of grace is over is looked at again, holding the store's lock alone:
 //      if it has a file in `collecting` or was renewed, it stays. Otherwise it is removed.
-// So what appears before 2 is seen by 3, and what appears after 2 by 4; no clock decides. Checked by CollectionTests.
+// So what appears before 2 is seen by 3, and what appears after 2 by 4; no clock decides. A reference that appears after 3,
+// to a blob that nothing kept until then and whose time of grace is over, comes too late. Checked by CollectionTests.
 
 /// <summary>What a collection did.</summary>
 /// <param name="Examined">How many blobs there were.</param>

@@ -158,7 +158,6 @@ public sealed class VmExecuteHandler(MicroVmHost machines, BlobFetcher blobs) : 
     {
         try
         {
-            var inputs = new List<MicroVmInput>();
             foreach (var (hash, size) in payload.Blobs)
             {
                 var here = blobs.Store.SizeOf(hash);
@@ -185,9 +184,9 @@ public sealed class VmExecuteHandler(MicroVmHost machines, BlobFetcher blobs) : 
                     + $"{VmExecutePayload.MaxProgramBytes}.");
             }
 
-            inputs.AddRange(payload.Inputs.Select(input => new MicroVmInput(
+            var inputs = payload.Inputs.Select(input => new MicroVmInput(
                 input.Path, blobs.Store.SizeOf(input.Hash) ?? throw new BlobNotFoundException(input.Hash),
-                () => blobs.Store.OpenRead(input.Hash))));
+                () => blobs.Store.OpenRead(input.Hash))).ToList();
             return (await blobs.ReadAsync(payload.Hash, payload.Size, cancellationToken), inputs, null);
         }
         catch (BlobNotFoundException absent)
