@@ -40,7 +40,8 @@ internal sealed class Notices(WorkerLinks workers)
                     Lease = TimeSpan.FromMilliseconds(state.Assignment!.Selection.LeaseMs),
                     OutputSequence = run.OutputSequence,
                     OutputEnds = run.OutputEnds,
-                    Checkpoint = run.Checkpoint,
+                    Checkpoints = run.Checkpoint?.Sequence ?? 0,
+                    Saved = state.SavedFor(run),
                 });
             }
         }

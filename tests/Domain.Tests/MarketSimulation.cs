@@ -271,15 +271,19 @@ internal sealed class MarketSimulation
                     2 => Make(
                         worker,
                         new JobEvent.CheckpointRecorded(
-                            attempt, (run.Checkpoint?.Sequence ?? 0) + 1, Blake3.Hash([1]), 1, new EngineName("e", "1")),
+                            attempt, (run.Checkpoint?.Sequence ?? 0) + 1, Blake3.Hash([1]), 1, new EngineName("e", "1"), run.Checkpoint?.Fuel ?? 7, From(state, run)),
                         started, stream),
-                    _ => Make(worker, new JobEvent.ReceiptIssued(attempt, Receipt()), assignment, stream),
+                    _ => Make(worker, new JobEvent.ReceiptIssued(attempt, Receipt(From(state, run))), assignment, stream),
                 });
         }
     }
 
-    private Receipt Receipt() => VectorStory.Receipt(_random.Next(4) == 0 ? Jobs.JobSpec.Trouble : null) with
+    /// <summary>Where a run says that it began, which may have changed when it arrives.</summary>
+    private static CheckpointName? From(JobState state, Run run) => state.Version % 3 == 0 ? null : state.SavedFor(run)?.Name;
+
+    private Receipt Receipt(CheckpointName? from) => VectorStory.Receipt(_random.Next(4) == 0 ? Jobs.JobSpec.Trouble : null) with
     {
+        Guest = from is null ? null : VectorStory.Metered(from),
         Outputs = [VectorStory.Output("result", Any(Outputs))],
     };
 

@@ -183,6 +183,7 @@ public static class Job
                 AssignedAt = lost.AssignedAt,
                 Runs = [lost.Run],
                 Bids = ImmutableDictionary<Did, BidFact>.Empty,
+                Saved = lost.Saved,
                 Lost = null,
                 RetryDigest = null,
             };
@@ -211,8 +212,9 @@ public static class Job
                 .Select(outcome => outcome.Worker)),
             Lost = state.Runs is [{ Receipt: null } only]
                 ? new LostAttempt(
-                    state.Attempt, state.Assignment!, state.AssignmentDigest!.Value, state.AssignedAt!.Value, only)
+                    state.Attempt, state.Assignment!, state.AssignmentDigest!.Value, state.AssignedAt!.Value, only, state.Saved)
                 : null,
+            Saved = CheckpointRules.After(state, ended.Error),
             Runs = [],
             Bids = ImmutableDictionary<Did, BidFact>.Empty,
             Assignment = null,

@@ -73,7 +73,11 @@ public abstract record JobEvent : LedgerEvent
     /// <summary>By an assigned worker: the engine's saved state, from which the attempt can go on. Cause: its start.
     /// </summary>
     /// <param name="Sequence">From 1, rising by one in a run.</param>
-    public sealed record CheckpointRecorded(int Attempt, long Sequence, BlobHash State, long Size, EngineName Engine)
+    /// <param name="State">The blob that holds it.</param>
+    /// <param name="Fuel">How far the guest had come since its very beginning, where the engine meters it.</param>
+    /// <param name="ResumedFrom">Where the run that saved it began; null: at the beginning.</param>
+    public sealed record CheckpointRecorded(
+        int Attempt, long Sequence, BlobHash State, long Size, EngineName Engine, long? Fuel, CheckpointName? ResumedFrom)
         : JobEvent;
 
     /// <summary>By an assigned worker: its signed account of the attempt. Cause: the assignment.</summary>

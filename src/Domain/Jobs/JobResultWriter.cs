@@ -196,6 +196,33 @@ public static class JobResultWriter
             json.WriteNumber("peak_memory_bytes", peak);
         }
 
+        if (receipt.Guest is { } guest)
+        {
+            Guest(json, guest);
+        }
+
+        json.WriteEndObject();
+    }
+
+    private static void Guest(Utf8JsonWriter json, GuestAccount guest)
+    {
+        json.WriteStartObject("guest");
+        json.WriteNumber("fuel", guest.Fuel);
+        json.WriteNumber("fuel_table", guest.FuelTable);
+        json.WriteString("tier", guest.Tier);
+        Optional(json, "result", guest.Result);
+        Optional(json, "state_digest", guest.StateDigest?.ToString());
+        json.WriteNumber("checkpoints", guest.Checkpoints);
+        if (guest.ResumedFrom is { } from)
+        {
+            json.WriteStartObject("resumed_from");
+            json.WriteNumber("attempt", from.Attempt);
+            json.WriteNumber("sequence", from.Sequence);
+            json.WriteString("worker", from.Worker.ToString());
+            json.WriteString("state", from.State.ToString());
+            json.WriteEndObject();
+        }
+
         json.WriteEndObject();
     }
 

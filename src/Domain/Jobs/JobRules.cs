@@ -61,7 +61,10 @@ public static class JobRules
                 ?? Require(
                     checkpoint.Sequence == (state.RunOf(fact.By)!.Checkpoint?.Sequence ?? 0) + 1 && checkpoint.Size > 0,
                     "WRONG_SEQUENCE",
-                    $"the next checkpoint is number {(state.RunOf(fact.By)!.Checkpoint?.Sequence ?? 0) + 1}, and not empty"),
+                    $"the next checkpoint is number {(state.RunOf(fact.By)!.Checkpoint?.Sequence ?? 0) + 1}, and not empty")
+                ?? Require(checkpoint.Fuel is null or >= 0, "WRONG_GUEST", "a guest's fuel is 0 or more")
+                ?? CheckpointRules.Check(
+                    state.Saved, state.RunOf(fact.By)!, checkpoint.Attempt, checkpoint.ResumedFrom),
             JobEvent.ReceiptIssued issued => Receipt(state, issued, fact),
             JobEvent.CancelRequested => Require(
                     fact.By == state.Submitter, "NOT_THE_SUBMITTER", $"only the submitter {state.Submitter} may cancel")
@@ -211,12 +214,15 @@ public static class JobRules
                 ?? Require(
                     lost.Run.StartDigest is not null && issued.Receipt.Error is null,
                     "LEASE_LOST",
-                    "of an attempt that was lost only a result is still taken");
+                    "of an attempt that was lost only a result is still taken")
+                ?? CheckpointRules.Check(lost.Saved, lost.Run, issued.Attempt, issued.Receipt.Guest?.ResumedFrom);
         }
 
         return Assignee(state, issued.Attempt, fact)
             ?? Require(state.RunOf(fact.By)!.StartDigest is not null, "NOT_STARTED", "the run has not started")
-            ?? Answers(fact, state.AssignmentDigest, "the assignment");
+            ?? Answers(fact, state.AssignmentDigest, "the assignment")
+            ?? CheckpointRules.Check(
+                state.Saved, state.RunOf(fact.By)!, issued.Attempt, issued.Receipt.Guest?.ResumedFrom);
     }
 
     /// <summary>An assigned worker whose run goes on.</summary>

@@ -63,7 +63,9 @@ public sealed record Run
 
 /// <summary>An attempt that was lost, and whose result may still be handed in as long as nobody else has taken the job.
 /// </summary>
-public sealed record LostAttempt(int Attempt, JobEvent.Assigned Assignment, Digest AssignmentDigest, DateTimeOffset AssignedAt, Run Run);
+/// <param name="Saved">What it could go on from.</param>
+public sealed record LostAttempt(
+    int Attempt, JobEvent.Assigned Assignment, Digest AssignmentDigest, DateTimeOffset AssignedAt, Run Run, SavedState? Saved);
 
 /// <summary>What a job's events add up to. Changed by <see cref="Job.Evolve"/> alone.</summary>
 public sealed record JobState
@@ -107,6 +109,9 @@ public sealed record JobState
     /// <summary>The workers on whom the last attempt came to nothing.</summary>
     public ValueList<Did> FailedLast { get; init; } = [];
     public LostAttempt? Lost { get; init; }
+
+    /// <summary>The last checkpoint of the attempts before, if another run may go on from it.</summary>
+    public SavedState? Saved { get; init; }
     public DateTimeOffset? RetryAt { get; init; }
 
     /// <summary>The end of the attempt before, while no other one was assigned.</summary>
@@ -136,4 +141,7 @@ public sealed record JobState
 
     /// <summary>The run of a worker in the attempt that is under way.</summary>
     public Run? RunOf(Did worker) => Runs.Find(run => run.Worker == worker);
+
+    /// <summary>What a run of the attempt that is under way may go on from, should it begin now.</summary>
+    public SavedState? SavedFor(Run run) => CheckpointRules.Of(this, run);
 }

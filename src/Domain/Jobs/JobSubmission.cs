@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using MeshLedger.Crypto;
 using MeshLedger.Domain.Documents;
 using MeshLedger.Domain.Events;
@@ -8,6 +9,14 @@ namespace MeshLedger.Domain.Jobs;
 /// <summary>From a document to the event that submits it: the document whole, and what decisions need of it.</summary>
 public static class JobSubmission
 {
+    /// <summary>The operation whose payload names a program's format.</summary>
+    public const string ExecuteOperation = "vm.execute";
+
+    private static readonly string[] ProgramFormats = ["elf", "wasm"];
+
+    /// <summary>The capability of workers that run programs of a format.</summary>
+    public static string FormatCapability(string format) => $"{ExecuteOperation}.{format}";
+
     /// <summary>The body of <c>job_submitted</c>.</summary>
     /// <param name="submitter">Who signs it; idempotency keys are its own.</param>
     /// <param name="transport">How the document came.</param>
@@ -34,7 +43,7 @@ public static class JobSubmission
             document.Observability.CorrelationId);
         var requirements = new JobRequirements
         {
-            Capabilities = ValueList.From(constraints.RequiredCapabilities),
+            Capabilities = Capabilities(document),
             Features = ValueList.From(constraints.RequiredFeatures),
             MinimumWorkerVersion = constraints.MinimumWorkerVersion,
             MaximumDiskSizeGb = constraints.MaximumDiskSizeGb,
@@ -87,6 +96,22 @@ public static class JobSubmission
     /// <summary>SHA-256 over the submitter's did:key, a zero byte, and the key.</summary>
     public static Digest KeyOf(Did submitter, string idempotencyKey) =>
         Digest.OfBytes(Encoding.UTF8.GetBytes($"{submitter}\0{idempotencyKey}"));
+
+    /// <summary>What the constraints ask for and, of a program, what runs its format: not every worker has machines.
+    /// </summary>
+    private static ValueList<string> Capabilities(JobDocument document)
+    {
+        var asked = document.Constraints.RequiredCapabilities;
+        if (document is { Operation: ExecuteOperation, PayloadData.ValueKind: JsonValueKind.Object }
+            && document.PayloadData.TryGetProperty("format", out var format)
+            && ProgramFormats.FirstOrDefault(one => format.ValueKind == JsonValueKind.String && format.ValueEquals(one)) is { } known
+            && FormatCapability(known) is var needed && !asked.Contains(needed))
+        {
+            return ValueList.From(asked.Append(needed));
+        }
+
+        return ValueList.From(asked);
+    }
 
     /// <summary>The pools that are allowed: the routing's if it names one, else those of the constraints.</summary>
     private static ValueList<string> Pools(JobConstraints constraints, JobRouting routing) => routing.WorkerPool switch

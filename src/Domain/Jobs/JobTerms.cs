@@ -134,6 +134,9 @@ public sealed record JobError(string Code, string Message, string Phase, bool Re
     /// <summary>Of an attempt whose worker was silent. It does not count as a failure, so no worker may say it.</summary>
     public const string LeaseLost = "LEASE_LOST";
 
+    /// <summary>The attempt took longer than its document lets it.</summary>
+    public const string Timeout = "TIMEOUT";
+
     /// <summary>True if a receipt with this code is refused.</summary>
     public static bool IsForNodes(string code) => code == LeaseLost;
 }

@@ -27,6 +27,9 @@ public sealed record Receipt
     /// <summary>Measured on a monotonic clock.</summary>
     public required long DurationUs { get; init; }
     public long? PeakMemoryBytes { get; init; }
+
+    /// <summary>What an engine that meters its guests says beside.</summary>
+    public GuestAccount? Guest { get; init; }
 }
 
 /// <summary>The engine that ran the program.</summary>

@@ -22,7 +22,7 @@ internal static class ReceiptRules
             }
         }
 
-        return null;
+        return receipt.Guest?.Check();
     }
 
     /// <summary>Bytes that stand in an event are those of the digests beside them: workers agree by digests, people

@@ -11,8 +11,8 @@ public sealed record Verdict(Run? Winner, JobError? Error, ValueList<AttemptOutc
 {
     /// <summary>
     /// The verdict on the attempt that is under way; null while a run may still hand in its receipt. With one run its
-    /// receipt is the result. With several, what more than half of them say is: the outputs by name and digest, or the
-    /// error by code and exit code.
+    /// receipt is the result. With several, what more than half of them say is: the outputs by name and digest and, of a
+    /// metered guest, fuel, result and final state; or the error by code and exit code.
     /// </summary>
     /// <param name="silent">The workers that are given up, with <see cref="RunResults.Lost"/> or
     /// <see cref="RunResults.TimedOut"/>.</param>
@@ -50,6 +50,13 @@ public sealed record Verdict(Run? Winner, JobError? Error, ValueList<AttemptOutc
             foreach (var output in receipt.Outputs.OrderBy(output => output.Name, StringComparer.Ordinal))
             {
                 text.Append(CultureInfo.InvariantCulture, $"{output.Name}\0{output.Size}\0{output.Sha256}\0{output.Truncated}\0");
+            }
+
+            if (receipt.Guest is { } guest)
+            {
+                text.Append(
+                    CultureInfo.InvariantCulture,
+                    $"guest\0{guest.Fuel}\0{guest.FuelTable}\0{guest.Result}\0{guest.StateDigest}\0");
             }
         }
 
@@ -94,7 +101,7 @@ public sealed record Verdict(Run? Winner, JobError? Error, ValueList<AttemptOutc
 
     private static JobError Silence(JobState state, string result) => result == RunResults.TimedOut
         ? new JobError(
-            "TIMEOUT",
+            JobError.Timeout,
             string.Create(
                 CultureInfo.InvariantCulture, $"The worker gave no receipt within {state.Submission.Terms.TimeoutMs / 1000} s."),
             "execution",

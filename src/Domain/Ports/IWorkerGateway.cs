@@ -68,7 +68,10 @@ public abstract record WorkerNotice
         public long OutputSequence { get; init; }
         public IReadOnlyDictionary<string, long> OutputEnds { get; init; } = new Dictionary<string, long>();
 
-        /// <summary>The last checkpoint of this run, if the engine made one.</summary>
-        public JobEvent.CheckpointRecorded? Checkpoint { get; init; }
+        /// <summary>How many checkpoints of this run the ledger has.</summary>
+        public long Checkpoints { get; init; }
+
+        /// <summary>What the run may go on from: its own last checkpoint, else that of the attempts before.</summary>
+        public SavedState? Saved { get; init; }
     }
 }

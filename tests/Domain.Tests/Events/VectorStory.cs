@@ -90,6 +90,20 @@ internal sealed class VectorStory
         PeakMemoryBytes = 41_943_040,
     };
 
+    /// <summary>The worker's first checkpoint.</summary>
+    public static CheckpointName Saved => new(1, 1, Actors.Worker.Did, Blake3.Hash("state"u8));
+
+    public static GuestAccount Metered(CheckpointName? from = null) => new()
+    {
+        Fuel = 9_007_199_254_740_991,
+        FuelTable = 1,
+        Tier = GuestAccount.CompiledTier,
+        Result = "-9223372036854775808",
+        StateDigest = Blake3.Hash("final state"u8),
+        Checkpoints = 2,
+        ResumedFrom = from,
+    };
+
     public static ReceiptOutput Output(string name, string text)
     {
         var bytes = Encoding.UTF8.GetBytes(text);
@@ -146,12 +160,23 @@ internal sealed class VectorStory
             Make(Actors.Worker, Piece(1, 0, "begin\n"), started.Digest, stream),
             Make(
                 Actors.Worker,
-                new JobEvent.CheckpointRecorded(1, 1, Blake3.Hash("state"u8), 5, new EngineName("qemu-microvm", "7.2.22")),
+                new JobEvent.CheckpointRecorded(
+                    1, 1, Saved.State, 5, new EngineName("meshledger-wasm", "0.1.0"), 9_007_199_254_740_000, null),
                 started.Digest,
                 stream),
             Make(Actors.Worker, Piece(2, 6, "end\n"), started.Digest, stream),
             Make(Actors.Worker, new JobEvent.ProgressReported(1, 2, "run", 10_000, null, ""), started.Digest, stream),
-            Make(Actors.Worker, new JobEvent.ReceiptIssued(1, Receipt(null)), assigned, stream));
+            Make(
+                Actors.Worker,
+                new JobEvent.CheckpointRecorded(
+                    1, 2, Blake3.Hash("later"u8), 6, new EngineName("meshledger-wasm", "0.1.0"), 9_007_199_254_740_500, Saved),
+                started.Digest,
+                stream),
+            Make(
+                Actors.Worker,
+                new JobEvent.ReceiptIssued(1, Receipt(null) with { Guest = Metered(Saved) }),
+                assigned,
+                stream));
         Settle(Actors.Node, stream, new Dictionary<Did, string>());
     }
 

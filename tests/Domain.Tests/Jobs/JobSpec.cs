@@ -145,8 +145,8 @@ internal sealed class JobSpec
             spec.Attempt, sequence, name, offset, output.Size, output.Blake3, text, null);
     });
 
-    public static Said Checkpoint(long sequence) => OfRun(spec => new JobEvent.CheckpointRecorded(
-        spec.Attempt, sequence, State1, 5, new EngineName("qemu-microvm", "7.2.22")));
+    public static Said Checkpoint(long sequence, CheckpointName? from = null) => OfRun(spec => new JobEvent.CheckpointRecorded(
+        spec.Attempt, sequence, State1, 5, new EngineName("meshledger-wasm", "0.1.0"), 1_000 * sequence, from));
 
     public static Said Receipt(JobError? error, SigningKey? by = null, string? output = null) => new(
         by ?? Actors.Worker,

@@ -74,6 +74,23 @@ public sealed class QuorumTests
     }
 
     [Fact]
+    public void What_workers_say_of_a_metered_guest_is_its_fuel_its_result_and_its_final_state_and_not_how_it_was_run()
+    {
+        var receipt = VectorStory.Receipt(null) with { Guest = VectorStory.Metered() };
+        var same = Verdict.ResultDigest(receipt);
+        GuestAccount[] others =
+        [
+            receipt.Guest with { Fuel = 1 }, receipt.Guest with { FuelTable = 2 }, receipt.Guest with { Result = "1" },
+            receipt.Guest with { Result = null }, receipt.Guest with { StateDigest = Blake3.Hash([]) },
+        ];
+        Assert.All(others, other => Assert.NotEqual(same, Verdict.ResultDigest(receipt with { Guest = other })));
+        Assert.Equal(same, Verdict.ResultDigest(receipt with
+        {
+            Guest = receipt.Guest with { Tier = "interpreter", Checkpoints = 9, ResumedFrom = VectorStory.Saved },
+        }));
+    }
+
+    [Fact]
     public void A_worker_of_the_submitter_s_is_paid_and_earns_no_trust()
     {
         Assert.Equal(RunResults.Own, Outcome(Actors.Submitter.Did, null));

@@ -111,6 +111,14 @@ public sealed partial class RuleCodeTests
         ("WRONG_OUTPUT", JobSpec.Executing, Output(output => output with { Size = 1 })),
         ("WRONG_OUTPUT", JobSpec.Executing, Output(output => output with { Text = null, Size = -1 })),
         ("WRONG_OUTPUT", JobSpec.Executing, Output(output => VectorStory.Output("result", new string('x', ReceiptOutput.MaxInline + 1)))),
+        ("WRONG_GUEST", JobSpec.Executing, Guest(guest => guest with { Fuel = -1 })),
+        ("WRONG_GUEST", JobSpec.Executing, Guest(guest => guest with { FuelTable = 0 })),
+        ("WRONG_GUEST", JobSpec.Executing, Guest(guest => guest with { Tier = "quick" })),
+        ("WRONG_GUEST", JobSpec.Executing, Guest(guest => guest with { Result = "+1" })),
+        ("WRONG_GUEST", JobSpec.Executing, Guest(guest => guest with { Result = "9223372036854775808" })),
+        ("WRONG_GUEST", JobSpec.Executing, JobSpec.Checkpoint(1).Changed<JobEvent.CheckpointRecorded>(body => body with { Fuel = -1 })),
+        ("WRONG_CHECKPOINT", JobSpec.Executing, Guest(guest => guest with { ResumedFrom = VectorStory.Saved })),
+        ("WRONG_CHECKPOINT", JobSpec.Executing, JobSpec.Checkpoint(1, VectorStory.Saved)),
         ("WRONG_ERROR", JobSpec.Executing, JobSpec.Receipt(JobSpec.Trouble with { Code = "LEASE_LOST" })),
 
         ("NOT_THE_SUBMITTER", JobSpec.Executing, JobSpec.RequestCancel() with { By = Actors.Node }),
@@ -155,7 +163,7 @@ public sealed partial class RuleCodeTests
     [Fact]
     public void No_rule_is_without_one()
     {
-        var written = new[] { "Jobs/JobRules.cs", "Jobs/SettlementRules.cs", "Jobs/ReceiptRules.cs", "Jobs/JobSubmission.cs", "Nodes/Registry.cs", "Federations/FederationBook.cs", "Aid/AidBoard.cs", "Accounts/Account.cs" }
+        var written = new[] { "Jobs/JobRules.cs", "Jobs/SettlementRules.cs", "Jobs/ReceiptRules.cs", "Jobs/GuestAccount.cs", "Jobs/Checkpoints.cs", "Jobs/JobSubmission.cs", "Nodes/Registry.cs", "Federations/FederationBook.cs", "Aid/AidBoard.cs", "Accounts/Account.cs" }
             .SelectMany(file => Code().Matches(File.ReadAllText(Path.Combine(JobDocumentSamples.Root, "src", "Domain", file))))
             .Select(match => match.Groups[1].Value).ToHashSet();
         Assert.True(written.Count > 50);
@@ -201,6 +209,9 @@ public sealed partial class RuleCodeTests
 
     private static Said Piece(Func<JobEvent.PartialOutputProduced, JobEvent.PartialOutputProduced> change) =>
         JobSpec.Output(1, "log", 0, "x").Changed(change);
+
+    private static Said Guest(Func<GuestAccount, GuestAccount> change) => JobSpec.Receipt(null).Changed<JobEvent.ReceiptIssued>(
+        body => body with { Receipt = body.Receipt with { Guest = change(VectorStory.Metered()) } });
 
     private static Said Output(Func<ReceiptOutput, ReceiptOutput> change) =>
         JobSpec.Receipt(null).Changed<JobEvent.ReceiptIssued>(body => body with
