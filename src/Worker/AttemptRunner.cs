@@ -38,6 +38,8 @@ internal sealed class AttemptRunner(
         }
 
         var progress = new ProgressReporter(assigned, body => outbox.PostAsync(author.State(body, start, stream)), clock);
+        var checkpoints = new Checkpoints(
+            assigned, blobs, body => outbox.PostAsync(author.State(body, start, stream)), log);
         var startedAt = clock.GetUtcNow();
         var began = clock.GetTimestamp();
         OperationResult result;
@@ -46,7 +48,7 @@ internal sealed class AttemptRunner(
         {
             try
             {
-                result = await ExecuteAsync(assigned, handler, progress, output, closed, stopping);
+                result = await ExecuteAsync(assigned, handler, progress, output, checkpoints, closed, stopping);
             }
             catch (OperationCanceledException) when (closed.IsCancellationRequested)
             {
@@ -77,6 +79,7 @@ internal sealed class AttemptRunner(
             FinishedAt = clock.GetUtcNow(),
             DurationUs = (long)clock.GetElapsedTime(began).TotalMicroseconds,
             PeakMemoryBytes = result.PeakMemoryBytes,
+            Guest = result.Guest,
         };
         return HandInAsync(assigned, receipt);
     }
@@ -101,7 +104,7 @@ internal sealed class AttemptRunner(
         }
 
         Log.ReceiptRefused(log, assigned.JobId.ToString(), refusal.ToString());
-        if (refusal.Code is "WRONG_ERROR" or "WRONG_OUTPUT"
+        if (refusal.Code is "WRONG_ERROR" or "WRONG_OUTPUT" or "WRONG_GUEST" or "WRONG_CHECKPOINT"
             && await outbox.PostAsync(State(Plain(refusal.ToString()))) is { } again)
         {
             Log.ReceiptRefused(log, assigned.JobId.ToString(), again.ToString());
@@ -118,6 +121,7 @@ internal sealed class AttemptRunner(
                 "execution",
                 Recoverable: true),
             Outputs = [],
+            Guest = null,
         };
     }
 
@@ -128,7 +132,7 @@ internal sealed class AttemptRunner(
 
     private static async Task<OperationResult> ExecuteAsync(
         WorkerNotice.Assigned assigned, IOperationHandler? handler, ProgressReporter progress, OutputStreamer output,
-        CancellationToken closed, CancellationToken stopping)
+        Checkpoints checkpoints, CancellationToken closed, CancellationToken stopping)
     {
         var operation = assigned.Submission.Operation;
         if (handler is null)
@@ -146,7 +150,11 @@ internal sealed class AttemptRunner(
         limit.CancelAfter(TimeSpan.FromSeconds(seconds) + TimeoutGrace);
         try
         {
-            var context = new OperationContext(document, progress.Report) { Output = output.Write };
+            var context = new OperationContext(document, progress.Report)
+            {
+                Output = output.Write,
+                Checkpoints = checkpoints,
+            };
             return await handler.RunAsync(context, limit.Token);
         }
         catch (OperationCanceledException) when (!stopping.IsCancellationRequested && !closed.IsCancellationRequested)

@@ -106,7 +106,8 @@ public sealed class JobWorker
             _options.Owner,
             _options.Version,
             ValueList.From(_handlers.Keys.Order(StringComparer.Ordinal)),
-            ValueList.From(_options.Capabilities),
+            ValueList.From(_options.Capabilities
+                .Union(_handlers.Values.Distinct().SelectMany(handler => handler.Capabilities), StringComparer.Ordinal)),
             ValueList.From(_options.Features),
             ValueList.From(_options.Pools),
             ValueList.From(_options.Labels.OrderBy(pair => pair.Key, StringComparer.Ordinal)

@@ -19,4 +19,12 @@ internal static partial class Log
 
     [LoggerMessage(3004, LogLevel.Error, "Job {Job}, attempt {Attempt}: ended without a receipt.")]
     public static partial void AttemptFailed(ILogger log, Exception exception, string job, int attempt);
+
+    [LoggerMessage(3005, LogLevel.Information,
+        "Job {Job}, attempt {Attempt}: goes on from checkpoint {Sequence} of attempt {Of}, by {Worker}.")]
+    public static partial void Resumed(ILogger log, string job, int attempt, long sequence, int of, string worker);
+
+    [LoggerMessage(3006, LogLevel.Warning,
+        "Job {Job}, attempt {Attempt}: begins at the beginning, for checkpoint {Sequence} of attempt {Of} is of no use: {Reason}")]
+    public static partial void NotResumed(ILogger log, string job, int attempt, long sequence, int of, string reason);
 }

@@ -1,13 +1,14 @@
 using System.Collections.Frozen;
 using MeshLedger.Blobs.Peers;
 using MeshLedger.Machines;
+using MeshLedger.Wasm;
 
 namespace MeshLedger.Worker.Handlers;
 
 /// <summary>What this worker runs jobs with.</summary>
 public sealed record HandlerOptions
 {
-    /// <summary>Null: this worker has no machines, and does not offer <c>vm.execute</c>.</summary>
+    /// <summary>Null: this worker has no machines, and runs no programs of format <c>elf</c>.</summary>
     public MicroVmHost? Machines { get; init; }
 
     /// <summary>Programs and inputs are taken from here.</summary>
@@ -15,6 +16,9 @@ public sealed record HandlerOptions
 
     /// <summary>Disk images are read from here only.</summary>
     public IReadOnlyList<string> ImageDirectories { get; init; } = [];
+
+    /// <summary>How programs of format <c>wasm</c> are run.</summary>
+    public Tier WasmTier { get; init; } = Tier.Compiled;
 
     /// <summary>Programs that read what others made run as this user when the worker runs as root.</summary>
     public string UnprivilegedUser { get; init; } = "nobody";
@@ -33,15 +37,23 @@ public sealed class HandlerTable
             new EchoHandler(),
             new SleepHandler(time),
             new InspectHandler(options.ImageDirectories, options.UnprivilegedUser, time),
+            new ExecuteHandler(Formats(options, time)),
         ];
-        if (options.Machines is { } machines)
-        {
-            handlers.Add(new VmExecuteHandler(machines, options.Blobs));
-        }
 
         _handlers = handlers.SelectMany(handler => handler.Operations.Select(operation => (operation, handler)))
             .ToFrozenDictionary(entry => entry.operation, entry => entry.handler);
         Operations = [.. _handlers.Keys.Order(StringComparer.Ordinal)];
+    }
+
+    private static List<(string Format, IOperationHandler Handler)> Formats(HandlerOptions options, TimeProvider time)
+    {
+        List<(string, IOperationHandler)> formats = [("wasm", new WasmHandler(options.Blobs, options.WasmTier, time))];
+        if (options.Machines is { } machines)
+        {
+            formats.Insert(0, ("elf", new VmExecuteHandler(machines, options.Blobs)));
+        }
+
+        return formats;
     }
 
     /// <summary>What this worker can bid for, sorted.</summary>

@@ -1,5 +1,6 @@
 using MeshLedger.Crypto;
 using MeshLedger.Domain.Documents;
+using MeshLedger.Domain.Jobs;
 
 namespace MeshLedger.Worker.Handlers;
 
@@ -8,6 +9,9 @@ public interface IOperationHandler
 {
     /// <summary>The operations it runs, such as <c>system.echo</c>.</summary>
     IReadOnlyList<string> Operations { get; }
+
+    /// <summary>What it can beside, for jobs that ask for it.</summary>
+    IReadOnlyList<string> Capabilities => [];
 
     /// <summary>
     /// What running this document takes of this machine, so that the worker can set it aside. Never throws: a payload
@@ -50,6 +54,9 @@ public sealed record OperationContext(JobDocument Document, Action<OperationProg
     /// <summary>Takes the next bytes of an output, <c>stdout</c> or <c>stderr</c>, while the operation runs. All that
     /// was given of one is what the result keeps of it. May be called from any thread, one call at a time.</summary>
     public Action<string, ReadOnlyMemory<byte>> Output { get; init; } = static (_, _) => { };
+
+    /// <summary>Where the run may begin, and where it puts its state.</summary>
+    public Checkpoints Checkpoints { get; init; } = Checkpoints.None;
 }
 
 /// <param name="Phase">A lower-case word, such as <c>boot</c>.</param>
@@ -75,6 +82,9 @@ public sealed record OperationResult
 
     /// <summary>The guest's peak resident memory, where the engine can tell.</summary>
     public long? PeakMemoryBytes { get; init; }
+
+    /// <summary>What a metered guest came to.</summary>
+    public GuestAccount? Guest { get; init; }
     public IReadOnlyList<OperationOutput> Outputs { get; init; } = [];
 }
 

@@ -39,6 +39,23 @@ internal sealed class PayloadReader
         return null;
     }
 
+    /// <summary>Faults what is not known: a limit with a slip in its name would be none.</summary>
+    public void Only(JsonElement parent, string pointer, params ReadOnlySpan<string> known)
+    {
+        if (parent.ValueKind != JsonValueKind.Object)
+        {
+            return;
+        }
+
+        foreach (var member in parent.EnumerateObject())
+        {
+            if (!known.Contains(member.Name))
+            {
+                Fault(Pointer(pointer, member.Name), $"none but {string.Join(", ", known)}", "an unknown member");
+            }
+        }
+    }
+
     public string? Text(JsonElement parent, string pointer, string name, bool required = false) =>
         Member(parent, pointer, name, JsonValueKind.String, required)?.GetString();
 

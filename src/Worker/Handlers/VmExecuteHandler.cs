@@ -1,13 +1,12 @@
 using MeshLedger.Blobs;
 using MeshLedger.Blobs.Peers;
-using MeshLedger.Crypto;
 using MeshLedger.Domain.Documents;
 using MeshLedger.Machines;
 
 namespace MeshLedger.Worker.Handlers;
 
 /// <summary>
-/// <c>vm.execute</c>: runs a static x86-64 ELF program, which is a blob, in a machine of its own. Outputs:
+/// <c>vm.execute</c> of format <c>elf</c>: runs a static x86-64 program, which is a blob, in a machine of its own. Outputs:
 /// <c>stdout</c>, <c>stderr</c>, and <c>files/path</c> for every file that was asked for. Only exit code 0 with all of
 /// the files is success.
 /// </summary>
@@ -16,6 +15,8 @@ public sealed class VmExecuteHandler(MicroVmHost machines, BlobFetcher blobs) : 
     // The longest time that a timer takes.
     private const long MaxSeconds = 4_000_000;
     private const int MaxNamed = 5;
+
+    private readonly ProgramBlobs _programs = new(blobs);
 
     public IReadOnlyList<string> Operations { get; } = ["vm.execute"];
 
@@ -32,7 +33,7 @@ public sealed class VmExecuteHandler(MicroVmHost machines, BlobFetcher blobs) : 
         }
 
         var outputs = payload.OutputBytes * (2 + payload.Files.Count);
-        var program = payload.Size ?? VmExecutePayload.MaxProgramBytes;
+        var program = payload.Size ?? ProgramBlobs.MaxProgramBytes;
         var inputs = payload.Inputs.Sum(input => input.Size ?? blobs.Store.SizeOf(input.Hash) ?? 0);
 
         return Needs(payload.Vcpus, payload.MemoryMb, program + inputs + payload.Stdin.Length + outputs);
@@ -56,12 +57,13 @@ public sealed class VmExecuteHandler(MicroVmHost machines, BlobFetcher blobs) : 
         BlobDamagedException? damage = null;
         for (var isSecond = false; ; isSecond = true)
         {
-            var (program, inputs, error) = await FetchAsync(payload, isSecond ? 1_000 : 500, context, cancellationToken);
+            var (program, inputs, error) = await _programs.FetchAsync(
+                payload.Blobs, payload.Inputs, isSecond ? 1_000 : 500, context, cancellationToken);
             if (error is not null)
             {
                 return NewResult(payload) with
                 {
-                    Error = damage is null ? error : BlobError("BLOB_DAMAGED", damage.Message, recoverable: true),
+                    Error = damage is null ? error : ProgramBlobs.Error("BLOB_DAMAGED", damage.Message, recoverable: true),
                 };
             }
 
@@ -76,7 +78,7 @@ public sealed class VmExecuteHandler(MicroVmHost machines, BlobFetcher blobs) : 
             }
             catch (BlobDamagedException damaged)
             {
-                return NewResult(payload) with { Error = BlobError("BLOB_DAMAGED", damaged.Message, recoverable: true) };
+                return NewResult(payload) with { Error = ProgramBlobs.Error("BLOB_DAMAGED", damaged.Message, recoverable: true) };
             }
         }
     }
@@ -148,76 +150,6 @@ public sealed class VmExecuteHandler(MicroVmHost machines, BlobFetcher blobs) : 
 
     private static OperationError Failure(string code, string message, bool recoverable = false) =>
         new(code, message, "execution", recoverable);
-
-    private static OperationError BlobError(string code, string message, bool recoverable) =>
-        new(code, message, "blob", recoverable);
-
-    /// <summary>Everything that the payload names: taken from the store, else from peers.</summary>
-    private async Task<(byte[] Program, IReadOnlyList<MicroVmInput> Inputs, OperationError? Error)> FetchAsync(
-        VmExecutePayload payload, int basisPoints, OperationContext context, CancellationToken cancellationToken)
-    {
-        try
-        {
-            foreach (var (hash, size) in payload.Blobs)
-            {
-                var here = blobs.Store.SizeOf(hash);
-                context.Progress(new OperationProgress(
-                    "blob", basisPoints, here is null ? $"Fetching {hash}" : $"Checking {hash}"));
-                if (size is { } said && here is { } has && said != has)
-                {
-                    return Refuse("BLOB_SIZE_MISMATCH", $"Blob {hash} has {has} bytes, the document says {said}.");
-                }
-
-                var progress = new FetchReport(context, hash, basisPoints);
-                var found = (await blobs.FetchAsync(hash, size, here is null ? progress : null, cancellationToken)).Blob;
-                if (found.Size > MicroVmInput.MaxBytes)
-                {
-                    return Refuse(
-                        "INPUT_TOO_LARGE", $"Blob {hash} has {found.Size} bytes; an input may have {MicroVmInput.MaxBytes}.");
-                }
-            }
-
-            if (blobs.Store.SizeOf(payload.Hash) is > VmExecutePayload.MaxProgramBytes and var large)
-            {
-                return Refuse(
-                    "PROGRAM_TOO_LARGE", $"Blob {payload.Hash} has {large} bytes; a program may have "
-                    + $"{VmExecutePayload.MaxProgramBytes}.");
-            }
-
-            var inputs = payload.Inputs.Select(input => new MicroVmInput(
-                input.Path, blobs.Store.SizeOf(input.Hash) ?? throw new BlobNotFoundException(input.Hash),
-                () => blobs.Store.OpenRead(input.Hash))).ToList();
-            return (await blobs.ReadAsync(payload.Hash, payload.Size, cancellationToken), inputs, null);
-        }
-        catch (BlobNotFoundException absent)
-        {
-            return ([], [], BlobError("BLOB_NOT_FOUND", absent.Message, recoverable: true));
-        }
-        catch (BlobDamagedException damaged)
-        {
-            return ([], [], BlobError("BLOB_DAMAGED", damaged.Message, recoverable: true));
-        }
-        catch (BlobMismatchException other)
-        {
-            return Refuse("BLOB_SIZE_MISMATCH", other.Message);
-        }
-        catch (Exception full) when (full is BlobQuotaException or BlobTooLargeException)
-        {
-            return ([], [], BlobError("BLOB_NOT_KEPT", full.Message, recoverable: true));
-        }
-
-        static (byte[], IReadOnlyList<MicroVmInput>, OperationError?) Refuse(string code, string message) =>
-            ([], [], BlobError(code, message, recoverable: false));
-    }
-
-    /// <summary>Tells how far a fetch is. There may be another after it, so the attempt's progress stays where it is.</summary>
-    private sealed class FetchReport(OperationContext context, BlobHash hash, int basisPoints) : IProgress<FetchProgress>
-    {
-        public void Report(FetchProgress value) => context.Progress(new OperationProgress(
-            "blob",
-            basisPoints,
-            $"Fetching {hash}: {value.Bytes >> 20} of {value.Total >> 20} MiB, {value.BytesPerSecond >> 20} MiB/s"));
-    }
 
     private OperationResult NewResult(VmExecutePayload payload) => new()
     {
