@@ -148,6 +148,17 @@ public sealed class BlobStore
         }
     }
 
+    /// <summary>Ends a blob's time of grace: from now on only tags and references keep it. For blobs whose reference exists,
+    /// and that are not worth their room once it does not. A collection that is under way may not have seen that reference,
+    /// so the blob keeps its time then.</summary>
+    public void LetGo(BlobHash hash)
+    {
+        using (Files.Share())
+        {
+            Files.LetGo(hash, Options.Grace);
+        }
+    }
+
     /// <summary>A stream over the blob that can seek, and reads verified bytes only. It goes on where the blob is
     /// removed meanwhile.</summary>
     /// <exception cref="BlobNotFoundException">The blob is not here.</exception>

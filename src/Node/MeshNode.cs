@@ -70,6 +70,10 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
     /// <summary>Where the other live nodes say that they serve their blobs.</summary>
     public IReadOnlyCollection<string> BlobPeers => _blobPeers;
 
+    /// <summary>Tells of every checkpoint that comes into the ledger while the node runs, from the log, so on its thread: who
+    /// listens must not wait.</summary>
+    public event Action<JobId, JobEvent.CheckpointRecorded>? CheckpointRecorded;
+
     /// <summary>Completes, with the exception, if the node finds history that no rule allows: it must stop then.</summary>
     public Task Failure => Task.WhenAny(_following, _treasury.Completion, _coordinator.Broken).Unwrap();
 
@@ -314,6 +318,11 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
         {
             throw JobEntry.NeverWritten(
                 recorded, new Refusal("NOT_A_NODE", $"only an admitted node moves mana, not {statement.By}"));
+        }
+
+        if (body is JobEvent.CheckpointRecorded checkpoint && statement.Stream.IsJob(out var job))
+        {
+            CheckpointRecorded?.Invoke(job, checkpoint);
         }
 
         RegistryReader.Take(_registry, recorded);

@@ -21,6 +21,10 @@ internal static partial class Log
     [LoggerMessage(9005, LogLevel.Warning, "Blob {Hash} is damaged here, and was not fetched again: {Reason}")]
     public static partial void BlobNotHealed(ILogger log, string hash, string reason);
 
-    [LoggerMessage(9000, LogLevel.Warning, "This worker does not offer vm.execute: {Reason}")]
+    [LoggerMessage(9006, LogLevel.Warning, "Checkpoint {Sequence} of job {Job} was not copied to this node: {Reason}")]
+    public static partial void CheckpointNotCopied(ILogger log, string job, long sequence, string reason);
+
+    [LoggerMessage(9000, LogLevel.Warning,
+        "This worker runs no programs of format elf, but those of format wasm: {Reason}")]
     public static partial void NoMachines(ILogger log, string reason);
 }

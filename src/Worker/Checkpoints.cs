@@ -17,7 +17,7 @@ public sealed class Checkpoints
     private readonly BlobStore? _blobs;
     private readonly Func<JobEvent.CheckpointRecorded, Task<Refusal?>> _post;
     private readonly ILogger? _log;
-    private Task<Refusal?> _posted = Task.FromResult<Refusal?>(null);
+    private Task _posted = Task.CompletedTask;
 
     internal Checkpoints(
         WorkerNotice.Assigned? assigned, BlobStore? blobs, Func<JobEvent.CheckpointRecorded, Task<Refusal?>> post,
@@ -90,9 +90,17 @@ public sealed class Checkpoints
             return exception.Message;
         }
 
-        _posted = _post(new JobEvent.CheckpointRecorded(
+        _posted = TellAsync(new JobEvent.CheckpointRecorded(
             _assigned.Attempt, ++Count, added.Hash, added.Size, engine, fuel, ResumedFrom));
         return null;
+    }
+
+    /// <summary>Once the ledger refers to a state, that alone keeps it: one that a newer has replaced is worth no room.
+    /// </summary>
+    private async Task TellAsync(JobEvent.CheckpointRecorded checkpoint)
+    {
+        await _post(checkpoint);
+        _blobs!.LetGo(checkpoint.State);
     }
 
     private async Task<AddedBlob> AddAsync(PipeReader reader, CancellationToken cancellationToken)

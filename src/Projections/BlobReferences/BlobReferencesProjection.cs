@@ -1,4 +1,3 @@
-using System.Text.Json;
 using MeshLedger.Crypto;
 using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Jobs;
@@ -7,30 +6,84 @@ using NpgsqlTypes;
 
 namespace MeshLedger.Projections.BlobReferences;
 
-/// <summary>One row for each blob to which a job refers: stores keep those.</summary>
+/// <summary>One row for each blob to which a job refers: stores keep those. Of the checkpoints of each of its workers only
+/// the last is kept, and none once the job has ended.</summary>
 internal sealed class BlobReferencesProjection : IProjection
 {
-    private const int HashLength = 64;
-
     public string Name => "blob_references";
 
     public void Forget()
     {
-        // Rows are only added, so nothing is remembered.
+        // A batch stands for itself, so nothing is remembered.
     }
 
     public async Task ApplyAsync(
         IReadOnlyList<RecordedEvent> events, NpgsqlConnection connection, CancellationToken cancellationToken)
     {
-        var found = new Dictionary<(BlobHash Hash, string Stream), long>();
+        var found = new Dictionary<Reference, long>();
+        var last = new Dictionary<(string Stream, string Worker), Reference>();
+        var ended = new HashSet<string>();
         foreach (var recorded in events)
         {
-            foreach (var hash in Of(recorded.Statement.Body))
+            var (stream, body) = (recorded.Statement.Stream.ToString(), recorded.Statement.Body);
+            foreach (var hash in Of(body))
             {
-                found.TryAdd((hash, recorded.Statement.Stream.ToString()), recorded.Position);
+                found.TryAdd(new Reference(hash, stream, ""), recorded.Position);
+            }
+
+            switch (body)
+            {
+                case JobEvent.CheckpointRecorded checkpoint:
+                    var worker = recorded.Statement.By.ToString();
+                    if (last.Remove((stream, worker), out var older))
+                    {
+                        found.Remove(older);
+                    }
+
+                    var newest = new Reference(checkpoint.State, stream, worker);
+                    last.Add((stream, worker), newest);
+                    found.Add(newest, recorded.Position);
+                    break;
+                case JobEvent.Completed or JobEvent.Failed or JobEvent.Cancelled:
+                    ended.Add(stream);
+                    break;
             }
         }
 
+        await ForgetAsync(last.Keys, ended, connection, cancellationToken);
+        foreach (var over in last.Where(one => ended.Contains(one.Key.Stream)))
+        {
+            found.Remove(over.Value);
+        }
+
+        await AddAsync(found, connection, cancellationToken);
+    }
+
+    private static async Task ForgetAsync(
+        IReadOnlyCollection<(string Stream, string Worker)> replaced, HashSet<string> ended,
+        NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        if (replaced.Count + ended.Count == 0)
+        {
+            return;
+        }
+
+        await using var command = new NpgsqlCommand(
+            """
+            DELETE FROM blob_references
+            WHERE checkpoint_of <> ''
+                AND ((stream_id, checkpoint_of) IN (SELECT * FROM unnest($1, $2)) OR stream_id = ANY ($3))
+            """,
+            connection);
+        command.AddColumn(replaced, one => one.Stream, NpgsqlDbType.Text);
+        command.AddColumn(replaced, one => one.Worker, NpgsqlDbType.Text);
+        command.AddColumn(ended, stream => stream, NpgsqlDbType.Text);
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    private static async Task AddAsync(
+        Dictionary<Reference, long> found, NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
         if (found.Count == 0)
         {
             return;
@@ -38,67 +91,29 @@ internal sealed class BlobReferencesProjection : IProjection
 
         await using var command = new NpgsqlCommand(
             """
-            INSERT INTO blob_references (hash, stream_id, first_position)
-            SELECT * FROM unnest($1, $2, $3)
+            INSERT INTO blob_references (hash, stream_id, checkpoint_of, first_position)
+            SELECT * FROM unnest($1, $2, $3, $4)
             ON CONFLICT ON CONSTRAINT a_job_refers_to_a_blob_once DO NOTHING
             """,
             connection);
         command.AddColumn(found, row => row.Key.Hash.ToString(), NpgsqlDbType.Text);
         command.AddColumn(found, row => row.Key.Stream, NpgsqlDbType.Text);
+        command.AddColumn(found, row => row.Key.Worker, NpgsqlDbType.Text);
         command.AddColumn(found, row => row.Value, NpgsqlDbType.Bigint);
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
-    /// <summary>The blobs to which an event refers. Outputs that stand in the event itself are none.</summary>
+    /// <summary>The blobs to which an event refers for good. Outputs that stand in the event itself are none.</summary>
     internal static IEnumerable<BlobHash> Of(LedgerEvent body) => body switch
     {
-        JobEvent.Submitted submitted => OfDocument(submitted.Document),
+        JobEvent.Submitted submitted => DocumentBlobs.Of(submitted.Document),
         JobEvent.ReceiptIssued { Receipt: var receipt } => receipt.Outputs
             .Where(output => output.Text is null && output.Base64 is null).Select(output => output.Blake3)
             .Concat(receipt.Program is { } program ? [program] : []),
         JobEvent.PartialOutputProduced { Text: null, Base64: null } piece => [piece.Blake3],
-        JobEvent.CheckpointRecorded checkpoint => [checkpoint.State],
         _ => [],
     };
 
-    /// <summary>Whatever the operation calls it: a text of the payload that reads as a hash is one.</summary>
-    private static IEnumerable<BlobHash> OfDocument(string document)
-    {
-        // Most documents name no blob, and need not be read again.
-        if (document.Length < HashLength)
-        {
-            yield break;
-        }
-
-        using var json = JsonDocument.Parse(document);
-        if (!json.RootElement.TryGetProperty("payload", out var payload))
-        {
-            yield break;
-        }
-
-        var waiting = new Stack<JsonElement>([payload]);
-        while (waiting.TryPop(out var element))
-        {
-            switch (element.ValueKind)
-            {
-                case JsonValueKind.Object:
-                    foreach (var member in element.EnumerateObject())
-                    {
-                        waiting.Push(member.Value);
-                    }
-
-                    break;
-                case JsonValueKind.Array:
-                    foreach (var entry in element.EnumerateArray())
-                    {
-                        waiting.Push(entry);
-                    }
-
-                    break;
-                case JsonValueKind.String when BlobHash.TryParse(element.GetString(), out var hash):
-                    yield return hash;
-                    break;
-            }
-        }
-    }
+    /// <param name="Worker">Whose last checkpoint it is; empty: it is none.</param>
+    private sealed record Reference(BlobHash Hash, string Stream, string Worker);
 }

@@ -35,6 +35,9 @@ internal sealed record NodeBlobsConfig
     /// <summary>The most bytes a second that are sent; null: as many as go.</summary>
     public long? SendBytesPerSecond { get; init; }
 
+    /// <summary>How many other nodes keep a copy of each checkpoint.</summary>
+    public int CheckpointCopies { get; init; } = 2;
+
     public static NodeBlobsConfig Read(ConfigSection blobs)
     {
         var defaults = new NodeBlobsConfig();
@@ -59,6 +62,7 @@ internal sealed record NodeBlobsConfig
                 blobs.Integer("collect_seconds", (long)defaults.CollectInterval.TotalSeconds, 1, 31_536_000)),
             Peers = [.. peers.Where(peer => PeerList.TryParse(peer, out _))],
             Writers = [.. writers.Where(writer => Did.TryParse(writer, out _)).Select(writer => Did.Parse(writer))],
+            CheckpointCopies = (int)blobs.Integer("checkpoint_copies", defaults.CheckpointCopies, 0, 1000),
             SendBytesPerSecond = blobs.Integer("send_bytes_per_second", 1, MaxBytes),
         };
         blobs.End();
@@ -71,6 +75,7 @@ internal sealed record NodeBlobsConfig
         {
             ["grace_seconds"] = (long)Grace.TotalSeconds,
             ["collect_seconds"] = (long)CollectInterval.TotalSeconds,
+            ["checkpoint_copies"] = CheckpointCopies,
             ["peers"] = Cli.Names.List(Peers),
             ["writers"] = Cli.Names.List(Writers.Select(writer => writer.ToString())),
         };

@@ -7,6 +7,7 @@ using MeshLedger.Domain.Jobs;
 using MeshLedger.Domain.Workers;
 using MeshLedger.Node;
 using MeshLedger.Tools.Cli;
+using MeshLedger.Wasm;
 
 namespace MeshLedger.Tools.Hosting;
 
@@ -223,12 +224,17 @@ internal sealed record NodeConfig
 /// <summary>What the workers of a node are like. The resources are those of all of them together.</summary>
 internal sealed record WorkerConfig
 {
+    private static readonly string[] Tiers = [GuestAccount.CompiledTier, GuestAccount.InterpretedTier];
+
     public IReadOnlyList<string> Pools { get; init; } = ["default"];
     public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
     public IReadOnlyList<string> Capabilities { get; init; } = [];
     public IReadOnlyList<string> Features { get; init; } = [];
     public bool Privileged { get; init; }
     public long BasePrice { get; init; } = 5;
+
+    /// <summary>How WebAssembly programs are run, which their results do not show.</summary>
+    public Tier WasmTier { get; init; } = Tier.Compiled;
 
     /// <summary>Of each worker; null: one for each core of its share.</summary>
     public int? MaxConcurrentJobs { get; init; }
@@ -251,6 +257,9 @@ internal sealed record WorkerConfig
             Features = worker.Texts("features") ?? defaults.Features,
             Privileged = worker.Flag("privileged", defaults.Privileged),
             BasePrice = worker.Integer("base_price", defaults.BasePrice, 1, 1_000_000),
+            WasmTier = worker.OneOf("wasm_tier", GuestAccount.CompiledTier, Tiers) == GuestAccount.CompiledTier
+                ? Tier.Compiled
+                : Tier.Interpreter,
             MaxConcurrentJobs = (int?)worker.Integer("max_concurrent_jobs", 1, 1024),
             CpuCores = resources.Integer("cpu_cores", 1, 4096),
             MemoryMb = resources.Integer("memory_mb", 1, 67_108_864),
@@ -278,6 +287,7 @@ internal sealed record WorkerConfig
             ["features"] = Names.List(Features),
             ["privileged"] = Privileged,
             ["base_price"] = BasePrice,
+            ["wasm_tier"] = WasmTier == Tier.Compiled ? GuestAccount.CompiledTier : GuestAccount.InterpretedTier,
         };
         if (MaxConcurrentJobs is { } most)
         {

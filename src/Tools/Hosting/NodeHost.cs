@@ -95,6 +95,9 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
         await using var node = new MeshNode(
             store, new PostgresPresence(database), keys, options.Node, clock, logs.CreateLogger<MeshNode>());
         running = node;
+        var copies = new CheckpointCopies(
+            blobs.Fetcher, options.Blobs.CheckpointCopies, () => options.Node.BlobsUrl, logs.CreateLogger<CheckpointCopies>());
+        node.CheckpointRecorded += copies.Note;
         await node.StartAsync(stop);
         await using var machines = options.Worker is null ? null : FindMachines();
 
@@ -116,11 +119,11 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
         Task[] working = [.. workers.Select(
             one => NewWorker(node, one.Key, one.Options, machines, blobs.Fetcher).RunAsync(stopWork.Token))];
         var projecting = projections.RunAsync(stopWork.Token);
-        var collecting = blobs.RunAsync(clock, stopWork.Token);
+        var collecting = Task.WhenAll(blobs.RunAsync(clock, stopWork.Token), copies.RunAsync(stopWork.Token));
         var observing = observation.RunAsync(
             NodeObserver.Describe(store, database, keys, [.. workers.Select(one => one.Key.Did)], clock, logs),
             stopWork.Token);
-        var taking = transport.RunAsync(node, stopIntake.Token);
+        var taking = transport.RunAsync(new KeepingIntake(node, blobs.Store), stopIntake.Token);
         var asked = Task.Delay(Timeout.InfiniteTimeSpan, stop);
         var vouching = options.AreSubmitters
             ? Vouching.ForAsync(store, keys.Submitter, workers.Select(one => one.Key.Did), head, stopWork.Token)
@@ -191,7 +194,14 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
         MeshNode node, SigningKey key, WorkerOptions worker, MicroVmHost? machines, BlobFetcher blobs)
     {
         var table = new HandlerTable(
-            new HandlerOptions { Machines = machines, Blobs = blobs, ImageDirectories = options.ImageDirectories }, clock);
+            new HandlerOptions
+            {
+                Machines = machines,
+                Blobs = blobs,
+                WasmTier = options.Worker!.WasmTier,
+                ImageDirectories = options.ImageDirectories,
+            },
+            clock);
         return new JobWorker(
             node, key, worker,
             table.Operations.ToDictionary(operation => operation, operation => table[operation]), blobs.Store, clock,

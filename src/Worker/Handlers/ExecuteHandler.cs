@@ -18,35 +18,20 @@ internal sealed class ExecuteHandler(IReadOnlyList<(string Format, IOperationHan
     public HandlerNeeds Needs(JobDocument document)
     {
         ArgumentNullException.ThrowIfNull(document);
-        return (Of(document) ?? formats[0].Handler).Needs(document);
+        return Of(document).Needs(document);
     }
 
     public Task<OperationResult> RunAsync(OperationContext context, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(context);
-        if (Of(context.Document) is { } handler)
-        {
-            return handler.RunAsync(context, cancellationToken);
-        }
-
-        var reader = new PayloadReader();
-        if (ProgramMembers.IsRead(context.Document, reader))
-        {
-            var expected = string.Join(" or ", formats.Select(one => $"'{one.Format}'"));
-            var found = reader.Text(context.Document.PayloadData, ProgramMembers.DataPointer, "format", required: true);
-            if (found is not null)
-            {
-                reader.Fault($"{ProgramMembers.DataPointer}/format", expected, $"'{found}'");
-            }
-        }
-
-        return Task.FromResult(reader.ToResult(
-            "builtin", typeof(ExecuteHandler).Assembly.GetName().Version!.ToString(3)));
+        return Of(context.Document).RunAsync(context, cancellationToken);
     }
 
-    private IOperationHandler? Of(JobDocument document) =>
+    /// <summary>A format that nobody knows is a fault like others, told with them by whoever reads the payload.</summary>
+    private IOperationHandler Of(JobDocument document) =>
         document.PayloadData.ValueKind == JsonValueKind.Object
         && document.PayloadData.TryGetProperty("format", out var format) && format.ValueKind == JsonValueKind.String
-            ? formats.FirstOrDefault(one => format.ValueEquals(one.Format)).Handler
-            : null;
+        && formats.FirstOrDefault(one => format.ValueEquals(one.Format)).Handler is { } handler
+            ? handler
+            : formats[0].Handler;
 }

@@ -31,6 +31,15 @@ internal static class ProgramMembers
         return true;
     }
 
+    /// <summary>The format, which is one of those that there are; <paramref name="mine"/> is what is read here.</summary>
+    public static void Format(PayloadReader reader, JsonElement data, string mine)
+    {
+        if (reader.Text(data, DataPointer, "format", required: true) is { } found && found != mine)
+        {
+            reader.Fault($"{DataPointer}/format", "'elf' or 'wasm', and a worker that runs it", $"'{found}'");
+        }
+    }
+
     public static void Word(PayloadReader reader, JsonElement data, string name, string expected)
     {
         if (reader.Text(data, DataPointer, name, required: true) is { } found && found != expected)

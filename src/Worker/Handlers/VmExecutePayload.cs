@@ -39,7 +39,7 @@ internal sealed record VmExecutePayload
         }
 
         ProgramMembers.Word(reader, data, "type", "BlobBinary");
-        ProgramMembers.Word(reader, data, "format", "elf");
+        ProgramMembers.Format(reader, data, "elf");
         var hash = ProgramMembers.ReadHash(reader, data, DataPointer);
         var limits = reader.Member(data, DataPointer, "limits", JsonValueKind.Object) ?? default;
         const string limitsPointer = DataPointer + "/limits";

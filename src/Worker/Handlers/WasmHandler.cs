@@ -45,8 +45,9 @@ internal sealed class WasmHandler(BlobFetcher blobs, Tier tier, TimeProvider tim
     public HandlerNeeds Needs(JobDocument document)
     {
         ArgumentNullException.ThrowIfNull(document);
-        var payload = WasmPayload.Read(document, new PayloadReader()) ?? new WasmPayload { Hash = default };
-        var program = payload.Size ?? blobs.Store.SizeOf(payload.Hash) ?? 1 << 20;
+        var read = WasmPayload.Read(document, new PayloadReader());
+        var payload = read ?? new WasmPayload { Hash = default };
+        var program = payload.Size ?? (read is null ? null : blobs.Store.SizeOf(payload.Hash)) ?? 1 << 20;
         var inputs = payload.Inputs.Sum(input => input.Size ?? blobs.Store.SizeOf(input.Hash) ?? 0);
         var kept = payload.MemoryMb + payload.ScratchMb + (2 * payload.OutputBytes >> 20);
         return new HandlerNeeds(

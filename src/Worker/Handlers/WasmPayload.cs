@@ -84,7 +84,7 @@ internal sealed record WasmPayload
             data, DataPointer, "type", "format", "hash", "size", "args", "env", "stdin", "inputs", "files", "entry",
             "limits", "seed", "epoch", "checkpoint");
         ProgramMembers.Word(reader, data, "type", "BlobBinary");
-        ProgramMembers.Word(reader, data, "format", "wasm");
+        ProgramMembers.Format(reader, data, "wasm");
         var limits = reader.Member(data, DataPointer, "limits", JsonValueKind.Object) ?? default;
         reader.Only(
             limits, LimitsPointer, "fuel", "memory_mb", "memory_pages", "table_entries", "call_depth", "seconds",

@@ -189,7 +189,7 @@ public sealed class VmExecuteHandlerTests : IAsyncLifetime, IAsyncDisposable
     public async Task Every_fault_of_the_payload_is_named_at_once()
     {
         var result = await Given.Job("vm.execute", "vm.execute.v2", """
-            {"type": "NixExpression", "hash": "ABC", "size": 0, "format": "wasm", "args": ["ok", 1, "a\u0000b"],
+            {"type": "NixExpression", "hash": "ABC", "size": 0, "format": "pe", "args": ["ok", 1, "a\u0000b"],
              "env": {"A=B": "c", "D": 5}, "stdin": {"base64": "?"}, "files": ["relative", "/a/../b", "/x", "/x"],
              "limits": {"vcpus": 0, "memory_mb": 1.5, "output_bytes": 1e99}}
             """).RunAsync(_handler);
@@ -250,10 +250,12 @@ public sealed class VmExecuteHandlerTests : IAsyncLifetime, IAsyncDisposable
     public void The_table_offers_machines_only_where_there_are_some()
     {
         var without = new HandlerTable(new HandlerOptions { Blobs = _fetcher }, TimeProvider.System);
-        Assert.Equal(["guestkit.inspect", "system.echo", "system.sleep", "test.echo"], without.Operations);
+        Assert.Equal(["guestkit.inspect", "system.echo", "system.sleep", "test.echo", "vm.execute"], without.Operations);
+        Assert.Equal(["vm.execute.wasm"], without["vm.execute"].Capabilities);
         var with = new HandlerTable(new HandlerOptions { Blobs = _fetcher, Machines = _machines }, TimeProvider.System);
         Assert.Equal(["guestkit.inspect", "system.echo", "system.sleep", "test.echo", "vm.execute"],
             with.Operations);
+        Assert.Equal(["vm.execute.elf", "vm.execute.wasm"], with["vm.execute"].Capabilities);
     }
 
     private static (string Code, bool Recoverable) Told(OperationResult result, BlobHash hash)
