@@ -29,7 +29,15 @@ public sealed partial class Module
     public static Module Decode(ReadOnlyMemory<byte> bytes, ModuleLimits? limits = null)
     {
         var module = ModuleDecoder.Decode(bytes, limits ?? ModuleLimits.Default);
-        ModuleValidator.Validate(module);
+        try
+        {
+            ModuleValidator.Validate(module);
+        }
+        catch (InvalidModuleException)
+        {
+            SyntaxCheck.Bodies(module);
+            throw;
+        }
         return module;
     }
 

@@ -38,7 +38,8 @@ internal static partial class ModuleDecoder
                 throw reader.Malformed("length out of bounds", $"section {id} announces {size} bytes, {span.Length - reader.Position} left");
             }
             var end = reader.Position + (int)size;
-            var section = new ByteReader(span, reader.Position, end);
+            // A section's vectors may run over its end, and are then told what is wrong with the bytes there, or that the sizes differ.
+            var section = new ByteReader(span, reader.Position, id == 0 ? end : span.Length);
             if (id == 0)
             {
                 Custom(module, ref section, end);

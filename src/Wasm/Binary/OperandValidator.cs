@@ -151,9 +151,9 @@ internal sealed partial class FunctionValidator
                 PushType(ValueType.I32);
                 return true;
             case Opcode.MemoryInit:
+                NeedMemory();
                 op.A = Data(ref reader);
                 ZeroByte(ref reader);
-                NeedMemory();
                 break;
             case Opcode.DataDrop:
                 op.A = Data(ref reader);
@@ -284,11 +284,17 @@ internal sealed partial class FunctionValidator
 
     private int Data(ref ByteReader reader)
     {
+        NeedDataCount(ref reader, module);
         var index = reader.U32();
-        if (module.DataCount is not { } count)
+        return index < (module.DataCount ?? 0) ? (int)index : throw Unknown("data segment", index);
+    }
+
+    /// <summary>Segments are announced before code that names them; where there are none at all, the name is what is wrong.</summary>
+    public static void NeedDataCount(ref ByteReader reader, Module module)
+    {
+        if (module.DataCount is null && module.Data.Length > 0)
         {
             throw reader.Malformed("data count section required");
         }
-        return index < count ? (int)index : throw Unknown("data segment", index);
     }
 }

@@ -254,7 +254,7 @@ internal sealed partial class FunctionCompiler
                 if (float.IsNaN(single))
                 {
                     _il.Emit(OpCodes.Ldc_I4, (int)op.Immediate);
-                    _il.Emit(OpCodes.Call, typeof(BitConverter).GetMethod(nameof(BitConverter.Int32BitsToSingle))!);
+                    Call(nameof(CompiledRuntime.SingleOfBits));
                 }
                 else
                 {
