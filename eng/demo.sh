@@ -53,8 +53,10 @@ until grep -q '^meshledger is ready' "$work/node.log"; do
 done
 grep -v ' information ' "$work/node.log"
 
-say "Adding the guest program to the node's blobs"
-meshledger blob add examples/guests/hello.elf
+say "Adding the guest programs to the node's blobs"
+for program in hello.elf wasi/args.wasm wasi/run.wasm; do
+    meshledger blob add "examples/guests/$program"
+done
 
 say "Dropping examples/jobs/*.json into the inbox"
 ids=()
@@ -79,7 +81,9 @@ say "All jobs"
 meshledger job list
 say "One job, in a machine of its own"
 meshledger job show hello-vm-example-001
-say "Its whole history"
+say "Another, in WebAssembly: whoever runs it again gets the same result, fuel and final state"
+meshledger job show run-wasm-example-001
+say "The whole history of the first"
 meshledger job history hello-vm-example-001
 say "The workers"
 meshledger worker list

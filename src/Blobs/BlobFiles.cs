@@ -204,23 +204,8 @@ internal sealed class BlobFiles
         }
     }
 
-    /// <summary>Ends a blob's time of grace, unless a collection is under way. To be called while the store's lock is shared.
-    /// </summary>
-    public void LetGo(BlobHash hash, TimeSpan grace)
-    {
-        var path = PathOf(hash);
-        try
-        {
-            if (!Directory.Exists(Collecting))
-            {
-                File.SetLastWriteTimeUtc(path, _clock.GetUtcNow().UtcDateTime - grace);
-            }
-        }
-        catch (IOException) when (!File.Exists(path))
-        {
-            // It is gone already.
-        }
-    }
+    /// <summary>Whether a collection is under way. To be asked while the store's lock is held.</summary>
+    public bool IsCollecting => Directory.Exists(Collecting);
 
     /// <summary>From now on, who asks a blob to stay leaves a sign. To be called with <see cref="CollectLock"/> held.
     /// </summary>

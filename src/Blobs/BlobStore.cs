@@ -17,10 +17,12 @@ public sealed class BlobStore
     private const int BufferBytes = 1 << 20;
 
     private readonly StoreQuota _quota;
+    private readonly TimeProvider _clock;
 
     private BlobStore(string root, BlobStoreOptions options, TimeProvider clock)
     {
         Options = options;
+        _clock = clock;
         Files = new BlobFiles(root, clock);
         Tags = new BlobTags(Files);
         Collector = new GarbageCollector(Files, Tags, options, clock);
@@ -155,7 +157,11 @@ public sealed class BlobStore
     {
         using (Files.Share())
         {
-            Files.LetGo(hash, Options.Grace);
+            var file = new FileInfo(Files.PathOf(hash));
+            if (file.Exists && !Files.IsCollecting)
+            {
+                file.LastWriteTimeUtc = _clock.GetUtcNow().UtcDateTime - Options.Grace;
+            }
         }
     }
 

@@ -24,8 +24,20 @@ public sealed class ExampleTests
         ["echo.json"] = ("completed", null),
         ["echo-market.json"] = ("completed", null),
         ["hello-vm.json"] = ("completed", null),
+        ["hello-wasm.json"] = ("completed", null),
+        ["run-wasm.json"] = ("completed", null),
         ["exit-three.json"] = ("failed", "GUEST_FAILED"),
         ["missing-image.json"] = ("failed", "EXECUTION_ERROR"),
+    };
+
+    /// <summary>Which program which example names.</summary>
+    private static readonly Dictionary<string, string> Programs = new()
+    {
+        ["jobs/hello-vm.json"] = "hello.elf",
+        ["jobs/exit-three.json"] = "hello.elf",
+        ["jobs/hello-wasm.json"] = "wasi/args.wasm",
+        ["jobs/run-wasm.json"] = "wasi/run.wasm",
+        ["checkpoint/primes.json"] = "wasi/primes.wasm",
     };
 
     private static string Examples => Path.Combine(Meshledger.Repository, "examples");
@@ -34,8 +46,11 @@ public sealed class ExampleTests
     public async Task Every_example_ends_as_it_should()
     {
         await using var node = await TestNode.StartAsync();
-        var program = Path.Combine(Examples, "guests", "hello.elf");
-        (await node.RunAsync("blob", "add", program)).With(0);
+        foreach (var program in Programs.Values.Distinct())
+        {
+            (await node.RunAsync("blob", "add", Path.Combine(Examples, "guests", program))).With(0);
+        }
+
         var files = Directory.GetFiles(Path.Combine(Examples, "jobs"), "*.json");
         Assert.Equal(Expected.Keys.Order(), files.Select(Path.GetFileName).Order());
         foreach (var file in files)
@@ -56,16 +71,20 @@ public sealed class ExampleTests
         var shown = (await node.RunAsync("job", "show", "hello-vm-example-001")).With(0);
         Assert.Contains("| env GREETING=good morning", shown, StringComparison.Ordinal);
         Assert.Contains("| file written by the guest", shown, StringComparison.Ordinal);
+        var wasm = (await node.RunAsync("job", "show", "hello-wasm-example-001")).With(0);
+        Assert.Contains("| argv[1] = from a job file", wasm, StringComparison.Ordinal);
+        Assert.Contains("| GREETING=good morning", wasm, StringComparison.Ordinal);
+        Assert.Equal("\"35669673\"", (await node.RunAsync("job", "outputs", "run-wasm-example-001", "--name", "result", "--raw")).With(0));
         (await node.RunAsync("audit")).With(0);
     }
 
     [Fact]
     public void The_examples_name_the_program_that_lies_beside_them()
     {
-        var hash = Blake3.Hash(File.ReadAllBytes(Path.Combine(Examples, "guests", "hello.elf"))).ToString();
-        foreach (var name in (string[])["hello-vm.json", "exit-three.json"])
+        foreach (var (name, program) in Programs)
         {
-            using var document = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Examples, "jobs", name)));
+            var hash = Blake3.Hash(File.ReadAllBytes(Path.Combine(Examples, "guests", program))).ToString();
+            using var document = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Examples, name)));
             Assert.Equal(hash, document.RootElement.GetProperty("payload").GetProperty("data").GetProperty("hash").GetString());
         }
     }

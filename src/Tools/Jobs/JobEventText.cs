@@ -25,7 +25,9 @@ internal static class JobEventText
         JobEvent.LeaseRenewed renewed => $"attempt {renewed.Attempt} goes on",
         JobEvent.ProgressReported progress => Progress(progress, withBar),
         JobEvent.PartialOutputProduced output => $"{output.Name}: {Names.Count(output.Size, "byte")} from {output.Offset}",
-        JobEvent.CheckpointRecorded checkpoint => $"number {checkpoint.Sequence}, {checkpoint.Size} bytes",
+        JobEvent.CheckpointRecorded checkpoint => $"number {checkpoint.Sequence}, {Names.Count(checkpoint.Size, "byte")}"
+            + (checkpoint.Fuel is { } fuel ? $", at {fuel} units of fuel" : "")
+            + (checkpoint.ResumedFrom is { } from ? $", after number {from.Sequence} of attempt {from.Attempt}" : ""),
         JobEvent.ReceiptIssued { Receipt: var receipt } => Receipt(receipt),
         JobEvent.AttemptEnded ended => $"{Error(ended.Error)}; the next from {Clock(ended.RetryAt)}",
         JobEvent.CancelRequested request => request.Reason,

@@ -41,6 +41,7 @@ internal static class JobView
                 ["worker_id"] = names.WorkerId(one.Worker),
                 ["price"] = one.Price,
                 ["started_at"] = Time(one.StartedAt),
+                ["checkpoint"] = one.Checkpoint is { } saved ? GuestView.Of(saved) : null,
                 ["receipt"] = one.ReceiptDigest?.ToString(),
                 ["result"] = ResultOf(state, one),
             })]),
@@ -82,7 +83,7 @@ internal static class JobView
                 ["score"] = bid.Terms?.Score,
                 ["unmet"] = Names.List(bid.Unmet),
             })]),
-            ["receipt"] = run?.Receipt is { } receipt ? Receipt(run, receipt) : null,
+            ["receipt"] = run?.Receipt is { } receipt ? Receipt(run, receipt, names) : null,
             ["timings"] = new JsonObject
             {
                 ["submitted_at"] = Timestamps.Write(state.SubmittedAt),
@@ -160,6 +161,7 @@ internal static class JobView
             ("  duration", string.Create(
                 CultureInfo.InvariantCulture, $"{receipt["duration_us"]!.GetValue<long>() / 1e6:0.000000} s")),
             ("  peak memory", Suffixed(receipt.Text("peak_memory_bytes"), "bytes")),
+            .. GuestView.Lines(Part(receipt, "guest")),
         ]);
         foreach (var artifact in Objects(receipt["outputs"]))
         {
@@ -181,7 +183,7 @@ internal static class JobView
         }
     }
 
-    private static JsonObject Receipt(Run run, Receipt receipt) => new()
+    private static JsonObject Receipt(Run run, Receipt receipt, Names names) => new()
     {
         ["digest"] = run.ReceiptDigest?.ToString(),
         ["engine"] = $"{receipt.Engine.Name} {receipt.Engine.Version}",
@@ -190,6 +192,7 @@ internal static class JobView
         ["exit_code"] = receipt.ExitCode,
         ["duration_us"] = receipt.DurationUs,
         ["peak_memory_bytes"] = receipt.PeakMemoryBytes,
+        ["guest"] = receipt.Guest is { } guest ? GuestView.Of(guest, names) : null,
         ["outputs"] = new JsonArray([.. receipt.Outputs.Select(output => new JsonObject
         {
             ["name"] = output.Name,
