@@ -1,0 +1,38 @@
+namespace MeshLedger.Wasm.Wasi;
+
+/// <summary>The error numbers of preview 1 that this host gives. They are WASI's own, not Linux's.</summary>
+internal enum Errno : ushort
+{
+    Success = 0,
+    Acces = 2,
+    Again = 6,
+    Badf = 8,
+    Busy = 10,
+    Exist = 20,
+    Fault = 21,
+    Fbig = 22,
+    Ilseq = 25,
+    Inval = 28,
+    Io = 29,
+    Isdir = 31,
+    Loop = 32,
+    Mfile = 33,
+    Mlink = 34,
+    Nametoolong = 37,
+    Nodev = 43,
+    Noent = 44,
+    Nomem = 48,
+    Nospc = 51,
+    Nosys = 52,
+    Notdir = 54,
+    Notempty = 55,
+    Notsock = 57,
+    Notsup = 58,
+    Nxio = 60,
+    Overflow = 61,
+    Perm = 63,
+    Rofs = 69,
+    Spipe = 70,
+    Xdev = 75,
+    Notcapable = 76,
+}
