@@ -119,9 +119,9 @@ internal static unsafe partial class Interpreter
             var point = ip->Step != Step.ChargeCheck
                 ? innermost ? PausePoint.AfterCall : PausePoint.AwaitingCall
                 : op == 0 ? PausePoint.Entry : PausePoint.Loop;
-            var words = new ReadOnlySpan<ulong>(record->Frame, FrameImages.WordsAt(code.Source, instance.Module, op, point));
+            var words = code.Image(record->Frame, op, FrameImages.WordsAt(code.Source, instance.Module, op, point));
             var offset = point == PausePoint.Entry ? 0 : code.Source.Ops[op].Offset;
-            instance.Owner.Frames.Add(new SavedFrame(record->Function, offset, point, words.ToArray()));
+            instance.Owner.Frames.Add(new SavedFrame(record->Function, offset, point, words));
             innermost = false;
         }
     }
@@ -194,6 +194,18 @@ internal static unsafe partial class Interpreter
     {
         stack.Free = record->Frame + module.Functions[record->Function]!.FrameSize;
         return new Span<ulong>(record->Frame + ip->A, Math.Max(type.ParameterWords, type.ResultWords));
+    }
+
+    private static void Rare(Instance instance, Instruction* ip, byte* f)
+    {
+        if (ip->Step >= Step.VectorUnary)
+        {
+            Vectors.Execute(ip, f);
+        }
+        else
+        {
+            Bulk.Execute(instance, ip, f);
+        }
     }
 
     private static void GrowMemory(Instance instance, Instruction* ip, byte* f)

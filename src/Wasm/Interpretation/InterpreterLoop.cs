@@ -127,57 +127,40 @@ internal static unsafe partial class Interpreter
                     GrowMemory(instance, ip, f);
                     length = (ulong)instance.MemoryLength;
                     continue;
-                case Step.Load8U:
-                    if ((at = *(uint*)(f + ip->B) + (ulong)ip->Immediate) + 1 > length) { goto OutOfBounds; }
-                    *(ulong*)(f + ip->A) = *(byte*)(memory + at); continue;
-                case Step.Load8UIndexed:
-                    if ((at = (uint)(*(int*)(f + ip->B) + *(int*)(f + ip->C)) + (ulong)ip->Immediate) + 1 > length) { goto OutOfBounds; }
-                    *(ulong*)(f + ip->A) = *(byte*)(memory + at); continue;
-                case Step.Load16U:
-                    if ((at = *(uint*)(f + ip->B) + (ulong)ip->Immediate) + 2 > length) { goto OutOfBounds; }
-                    *(ulong*)(f + ip->A) = *(ushort*)(memory + at); continue;
-                case Step.Load16UIndexed:
-                    if ((at = (uint)(*(int*)(f + ip->B) + *(int*)(f + ip->C)) + (ulong)ip->Immediate) + 2 > length) { goto OutOfBounds; }
-                    *(ulong*)(f + ip->A) = *(ushort*)(memory + at); continue;
-                case Step.Load32:
-                    if ((at = *(uint*)(f + ip->B) + (ulong)ip->Immediate) + 4 > length) { goto OutOfBounds; }
-                    *(ulong*)(f + ip->A) = *(uint*)(memory + at); continue;
-                case Step.Load32Indexed:
-                    if ((at = (uint)(*(int*)(f + ip->B) + *(int*)(f + ip->C)) + (ulong)ip->Immediate) + 4 > length) { goto OutOfBounds; }
-                    *(ulong*)(f + ip->A) = *(uint*)(memory + at); continue;
-                case Step.Load64:
-                    if ((at = *(uint*)(f + ip->B) + (ulong)ip->Immediate) + 8 > length) { goto OutOfBounds; }
-                    *(ulong*)(f + ip->A) = *(ulong*)(memory + at); continue;
-                case Step.Load64Indexed:
-                    if ((at = (uint)(*(int*)(f + ip->B) + *(int*)(f + ip->C)) + (ulong)ip->Immediate) + 8 > length) { goto OutOfBounds; }
-                    *(ulong*)(f + ip->A) = *(ulong*)(memory + at); continue;
-                case Step.I32Load8S:
-                    if ((at = *(uint*)(f + ip->B) + (ulong)ip->Immediate) + 1 > length) { goto OutOfBounds; }
-                    *(ulong*)(f + ip->A) = (uint)(int)*(sbyte*)(memory + at); continue;
-                case Step.I32Load16S:
-                    if ((at = *(uint*)(f + ip->B) + (ulong)ip->Immediate) + 2 > length) { goto OutOfBounds; }
-                    *(ulong*)(f + ip->A) = (uint)(int)*(short*)(memory + at); continue;
-                case Step.I64Load8S:
-                    if ((at = *(uint*)(f + ip->B) + (ulong)ip->Immediate) + 1 > length) { goto OutOfBounds; }
-                    *(long*)(f + ip->A) = *(sbyte*)(memory + at); continue;
-                case Step.I64Load16S:
-                    if ((at = *(uint*)(f + ip->B) + (ulong)ip->Immediate) + 2 > length) { goto OutOfBounds; }
-                    *(long*)(f + ip->A) = *(short*)(memory + at); continue;
-                case Step.I64Load32S:
-                    if ((at = *(uint*)(f + ip->B) + (ulong)ip->Immediate) + 4 > length) { goto OutOfBounds; }
-                    *(long*)(f + ip->A) = *(int*)(memory + at); continue;
-                case Step.Store8:
-                    if ((at = *(uint*)(f + ip->A) + (ulong)ip->Immediate) + 1 > length) { goto OutOfBounds; }
-                    *(byte*)(memory + at) = *(byte*)(f + ip->B); continue;
-                case Step.Store16:
-                    if ((at = *(uint*)(f + ip->A) + (ulong)ip->Immediate) + 2 > length) { goto OutOfBounds; }
-                    *(ushort*)(memory + at) = *(ushort*)(f + ip->B); continue;
-                case Step.Store32:
-                    if ((at = *(uint*)(f + ip->A) + (ulong)ip->Immediate) + 4 > length) { goto OutOfBounds; }
-                    *(uint*)(memory + at) = *(uint*)(f + ip->B); continue;
-                case Step.Store64:
-                    if ((at = *(uint*)(f + ip->A) + (ulong)ip->Immediate) + 8 > length) { goto OutOfBounds; }
-                    *(ulong*)(memory + at) = *(ulong*)(f + ip->B); continue;
+                case Step.Load8U: at = *(uint*)(f + ip->B) + (ulong)ip->Immediate;
+                    if (at + 1 > length) { goto OutOfBounds; } *(ulong*)(f + ip->A) = *(byte*)(memory + at); continue;
+                case Step.Load8UIndexed: at = (uint)(*(int*)(f + ip->B) + *(int*)(f + ip->C)) + (ulong)ip->Immediate;
+                    if (at + 1 > length) { goto OutOfBounds; } *(ulong*)(f + ip->A) = *(byte*)(memory + at); continue;
+                case Step.Load16U: at = *(uint*)(f + ip->B) + (ulong)ip->Immediate;
+                    if (at + 2 > length) { goto OutOfBounds; } *(ulong*)(f + ip->A) = *(ushort*)(memory + at); continue;
+                case Step.Load16UIndexed: at = (uint)(*(int*)(f + ip->B) + *(int*)(f + ip->C)) + (ulong)ip->Immediate;
+                    if (at + 2 > length) { goto OutOfBounds; } *(ulong*)(f + ip->A) = *(ushort*)(memory + at); continue;
+                case Step.Load32: at = *(uint*)(f + ip->B) + (ulong)ip->Immediate;
+                    if (at + 4 > length) { goto OutOfBounds; } *(ulong*)(f + ip->A) = *(uint*)(memory + at); continue;
+                case Step.Load32Indexed: at = (uint)(*(int*)(f + ip->B) + *(int*)(f + ip->C)) + (ulong)ip->Immediate;
+                    if (at + 4 > length) { goto OutOfBounds; } *(ulong*)(f + ip->A) = *(uint*)(memory + at); continue;
+                case Step.Load64: at = *(uint*)(f + ip->B) + (ulong)ip->Immediate;
+                    if (at + 8 > length) { goto OutOfBounds; } *(ulong*)(f + ip->A) = *(ulong*)(memory + at); continue;
+                case Step.Load64Indexed: at = (uint)(*(int*)(f + ip->B) + *(int*)(f + ip->C)) + (ulong)ip->Immediate;
+                    if (at + 8 > length) { goto OutOfBounds; } *(ulong*)(f + ip->A) = *(ulong*)(memory + at); continue;
+                case Step.I32Load8S: at = *(uint*)(f + ip->B) + (ulong)ip->Immediate;
+                    if (at + 1 > length) { goto OutOfBounds; } *(ulong*)(f + ip->A) = (uint)(int)*(sbyte*)(memory + at); continue;
+                case Step.I32Load16S: at = *(uint*)(f + ip->B) + (ulong)ip->Immediate;
+                    if (at + 2 > length) { goto OutOfBounds; } *(ulong*)(f + ip->A) = (uint)(int)*(short*)(memory + at); continue;
+                case Step.I64Load8S: at = *(uint*)(f + ip->B) + (ulong)ip->Immediate;
+                    if (at + 1 > length) { goto OutOfBounds; } *(long*)(f + ip->A) = *(sbyte*)(memory + at); continue;
+                case Step.I64Load16S: at = *(uint*)(f + ip->B) + (ulong)ip->Immediate;
+                    if (at + 2 > length) { goto OutOfBounds; } *(long*)(f + ip->A) = *(short*)(memory + at); continue;
+                case Step.I64Load32S: at = *(uint*)(f + ip->B) + (ulong)ip->Immediate;
+                    if (at + 4 > length) { goto OutOfBounds; } *(long*)(f + ip->A) = *(int*)(memory + at); continue;
+                case Step.Store8: at = *(uint*)(f + ip->A) + (ulong)ip->Immediate;
+                    if (at + 1 > length) { goto OutOfBounds; } *(byte*)(memory + at) = *(byte*)(f + ip->B); continue;
+                case Step.Store16: at = *(uint*)(f + ip->A) + (ulong)ip->Immediate;
+                    if (at + 2 > length) { goto OutOfBounds; } *(ushort*)(memory + at) = *(ushort*)(f + ip->B); continue;
+                case Step.Store32: at = *(uint*)(f + ip->A) + (ulong)ip->Immediate;
+                    if (at + 4 > length) { goto OutOfBounds; } *(uint*)(memory + at) = *(uint*)(f + ip->B); continue;
+                case Step.Store64: at = *(uint*)(f + ip->A) + (ulong)ip->Immediate;
+                    if (at + 8 > length) { goto OutOfBounds; } *(ulong*)(memory + at) = *(ulong*)(f + ip->B); continue;
                 case Step.I32Eqz: *(ulong*)(f + ip->A) = *(int*)(f + ip->B) == 0 ? 1u : 0u; continue;
                 case Step.I32Eq: *(ulong*)(f + ip->A) = *(int*)(f + ip->B) == *(int*)(f + ip->C) ? 1u : 0u; continue;
                 case Step.I32Ne: *(ulong*)(f + ip->A) = *(int*)(f + ip->B) != *(int*)(f + ip->C) ? 1u : 0u; continue;
@@ -355,23 +338,23 @@ internal static unsafe partial class Interpreter
                 case Step.F64ConvertI64U: *(double*)(f + ip->A) = Numerics.F64ConvertI64U(*(long*)(f + ip->B)); continue;
                 case Step.F32DemoteF64: *(ulong*)(f + ip->A) = BitConverter.SingleToUInt32Bits(Numerics.F32DemoteF64(*(double*)(f + ip->B))); continue;
                 case Step.F64PromoteF32: *(double*)(f + ip->A) = Numerics.F64PromoteF32(*(float*)(f + ip->B)); continue;
-                case Step.VectorLoad:
-                    if ((at = *(uint*)(f + ip->B) + (ulong)ip->Immediate) + 16 > length) { goto OutOfBounds; }
-                    *(V128*)(f + ip->A) = *(V128*)(memory + at); continue;
-                case Step.VectorStore:
-                    if ((at = *(uint*)(f + ip->A) + (ulong)ip->Immediate) + 16 > length) { goto OutOfBounds; }
-                    *(V128*)(memory + at) = *(V128*)(f + ip->B); continue;
+                case Step.VectorLoad: at = *(uint*)(f + ip->B) + (ulong)ip->Immediate;
+                    if (at + 16 > length) { goto OutOfBounds; } *(V128*)(f + ip->A) = *(V128*)(memory + at); continue;
+                case Step.VectorStore: at = *(uint*)(f + ip->A) + (ulong)ip->Immediate;
+                    if (at + 16 > length) { goto OutOfBounds; } *(V128*)(memory + at) = *(V128*)(f + ip->B); continue;
                 case Step.VectorBinary:
                     *(V128*)(f + ip->A) = ((delegate*<V128, V128, V128>)ip->Immediate)(*(V128*)(f + ip->B), *(V128*)(f + ip->C));
                     continue;
-                case >= Step.VectorLoadFunction64 and <= Step.VectorStoreLane:
+                case Step.VectorLoadFunction64:
+                case Step.VectorLoadFunction32:
+                case Step.VectorLoadFunction16:
+                case Step.VectorLoadFunction8:
+                case Step.VectorLoadLane:
+                case Step.VectorStoreLane:
                     if (!VectorMemory.Execute(ip, f, memory, length)) { goto OutOfBounds; }
                     continue;
-                case >= Step.VectorUnary:
-                    Vectors.Execute(ip, f);
-                    continue;
                 default:
-                    Bulk.Execute(instance, ip, f);
+                    Rare(instance, ip, f);
                     continue;
             }
 

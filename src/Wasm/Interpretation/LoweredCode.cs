@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using MeshLedger.Wasm.Code;
+using MeshLedger.Wasm.Compilation;
 
 namespace MeshLedger.Wasm.Interpretation;
 
@@ -24,6 +25,7 @@ internal sealed unsafe class LoweredCode
     // Pinned, so that jumps are distances and frames may hold addresses.
     private readonly Instruction[] _instructions;
     private readonly int[] _origins;
+    private readonly Lazy<Dictionary<int, ulong[]>?> _live;
 
     public LoweredCode(FunctionCode source, List<Instruction> instructions, List<int> origins)
     {
@@ -35,6 +37,7 @@ internal sealed unsafe class LoweredCode
         _instructions = GC.AllocateUninitializedArray<Instruction>(instructions.Count, pinned: true);
         instructions.CopyTo(_instructions);
         _origins = [.. origins];
+        _live = new Lazy<Dictionary<int, ulong[]>?>(() => Liveness.Of(source));
         BeforeStart = (Instruction*)Marshal.UnsafeAddrOfPinnedArrayElement(_instructions, 0) - 1;
     }
 
@@ -51,6 +54,29 @@ internal sealed unsafe class LoweredCode
 
     /// <summary>Bytes of a frame.</summary>
     public int FrameSize => (Source.LocalWords + Source.OperandWords) * sizeof(ulong);
+
+    /// <summary>
+    /// The words of a frame that stands still at an op. Locals that are written before they are read again are 0, as the compiler
+    /// does not keep them either: both tiers save the same.
+    /// </summary>
+    public ulong[] Image(byte* frame, int op, int words)
+    {
+        var image = new ReadOnlySpan<ulong>(frame, words).ToArray();
+        if (_live.Value?.GetValueOrDefault(op) is { } live)
+        {
+            var word = 0;
+            for (var i = 0; i < Source.Locals.Length; i++)
+            {
+                var size = Source.Locals[i].Words();
+                if ((live[i >> 6] >> i & 1) == 0)
+                {
+                    image.AsSpan(word, size).Clear();
+                }
+                word += size;
+            }
+        }
+        return image;
+    }
 
     /// <summary>The op of the validated form that an instruction was made of.</summary>
     public int OriginOf(Instruction* instruction) => _origins[(int)(instruction - BeforeStart) - 1];
