@@ -17,7 +17,8 @@ public sealed unsafe class Global
 
     internal Global(bool mutable, ValueType type, NativeBlock owner, int index)
     {
-        (Mutable, Type, _owner, Cell) = (mutable, type, owner, owner.Words + (index * 2));
+        (Mutable, Type, _owner) = (mutable, type, owner);
+        Cell = owner.Words + (index * 2);
     }
 
     public ValueType Type { get; }

@@ -1,4 +1,3 @@
-using MeshLedger.Wasm.Binary;
 using MeshLedger.Wasm.Runtime;
 
 namespace MeshLedger.Wasm;

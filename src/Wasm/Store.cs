@@ -19,6 +19,7 @@ public sealed unsafe partial class Store : IDisposable
         Limits = limits ?? RunLimits.Default;
         Tier = tier;
         Clock = clock ?? TimeProvider.System;
+        DepthLeft = Limits.CallDepth;
         FuelLimit = Limits.Fuel ?? long.MaxValue;
         Reserve(1);
         Entries[0] = new FunctionEntry { Type = -1, Owner = 0 };

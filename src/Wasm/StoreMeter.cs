@@ -1,3 +1,5 @@
+using MeshLedger.Wasm.Runtime;
+
 namespace MeshLedger.Wasm;
 
 // Fuel, deadlines and pauses. Guest code counts down Instance.Fuel and comes here when it is below zero at a check point
@@ -25,6 +27,24 @@ public sealed partial class Store
 
     /// <summary>False while a frame of the host, or of another instance, is among the guest's.</summary>
     internal bool Pausable;
+
+    /// <summary>What is left of the call depth for what the host calls next.</summary>
+    internal int DepthLeft;
+
+    /// <summary>The instance whose code runs, or that called the host; null outside of calls.</summary>
+    internal Instance? Running;
+
+    /// <summary>Fuel of calls that are over.</summary>
+    internal long UsedBefore;
+
+    /// <summary>Frames of a paused guest, innermost first.</summary>
+    internal List<SavedFrame> Frames { get; } = [];
+
+    /// <summary>How many of <see cref="Frames"/> are still to be rebuilt on the host's stack; outermost ones come first.</summary>
+    internal int Rewinding;
+
+    /// <summary>Keeps the words alive that a frame being rebuilt reads.</summary>
+    internal ulong[]? Restored;
 
     /// <summary>Asks the running guest to pause at its next check point after at most one slice. From any thread.</summary>
     public void RequestPause() => _pauseRequested = true;

@@ -44,6 +44,8 @@ public sealed class TrapException : Exception
     /// <summary>The guest's functions that were running, innermost first; at most 64.</summary>
     public ImmutableArray<TrapFrame> BackTrace { get; internal set; } = [];
 
+    internal bool IsComplete { get; set; }
+
     /// <summary>The reason in the words of the specification's test suite.</summary>
     public static string Text(TrapKind kind) => kind switch
     {

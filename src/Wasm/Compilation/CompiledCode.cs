@@ -1,0 +1,114 @@
+using System.Reflection.Emit;
+using MeshLedger.Wasm.Runtime;
+
+namespace MeshLedger.Wasm.Compilation;
+
+/// <summary>
+/// The compiled functions of a module: a table of code addresses by function index, which begins with stubs that compile on
+/// first call. Shared by the module's instances and freed with it.
+/// </summary>
+internal sealed unsafe class CompiledCode
+{
+    private readonly Module _module;
+    private readonly Thunks[] _thunks;
+    private readonly NativeBlock _table;
+    private readonly Lock _lock = new();
+
+    // Whatever is in the table is kept alive here.
+    private readonly DynamicMethod?[] _methods;
+    private readonly PausePlace[]?[] _places;
+    private readonly Dictionary<(int Function, int Place, bool Awaiting), (DynamicMethod Method, nint Address)> _resumes = [];
+
+    public CompiledCode(Module module)
+    {
+        _module = module;
+        _thunks = new Thunks[module.Types.Length];
+        _table = new NativeBlock(module.FunctionTypes.Length);
+        _methods = new DynamicMethod?[module.FunctionTypes.Length];
+        _places = new PausePlace[]?[module.FunctionTypes.Length];
+        for (var i = module.ImportedFunctions; i < module.FunctionTypes.Length; i++)
+        {
+            var thunks = _thunks[module.FunctionTypes[i]] ??= Thunks.For(module.Types[module.FunctionTypes[i]]);
+            _table.Words[i] = (ulong)thunks.StubAddress;
+        }
+    }
+
+    public nint* Table => (nint*)_table.Words;
+
+    /// <summary>Calls a function that the module defines, arguments and results in slots.</summary>
+    public static void Call(Instance instance, int function, Span<ulong> slots, int depth)
+    {
+        var code = instance.Module.Compiled;
+        fixed (ulong* words = slots)
+        {
+            ulong none = 0;
+            code._thunks[code._module.FunctionTypes[function]].Enter(
+                instance.Code[function], instance, words is null ? &none : words, Context(function, depth));
+        }
+    }
+
+    /// <summary>Rebuilds the frames of a paused guest and goes on; the results of the outermost function end in slots.</summary>
+    public static void Resume(Instance instance, Span<ulong> slots, int depth)
+    {
+        var frames = instance.Owner.Frames;
+        instance.Owner.Rewinding = frames.Count;
+        var outermost = instance.Module.FunctionTypeOf(frames[^1].Function);
+        var enter = Thunks.For(new FunctionType([], outermost.Results)).Enter;
+        fixed (ulong* words = slots)
+        {
+            ulong none = 0;
+            enter(instance.Module.Compiled.NextResume(instance), instance, words is null ? &none : words, Context(0, depth));
+        }
+    }
+
+    public static long Context(int function, int depth) => ((long)function << 32) | (uint)depth;
+
+    /// <summary>The address of a function's code, compiled now if it was not.</summary>
+    public nint Compile(int function)
+    {
+        lock (_lock)
+        {
+            if (_methods[function] is null)
+            {
+                var code = _module.CodeOf(function);
+                var compiler = new FunctionCompiler(_module, code, _module.Pausable);
+                var method = _module.IsCompilable(code) ? compiler.Compile() : compiler.CompileDetour();
+                var address = IlTypes.AddressOf(method);
+                _places[function] = compiler.Places;
+                _methods[function] = method;
+                Volatile.Write(ref Table[function], address);
+            }
+            return Table[function];
+        }
+    }
+
+    public PausePlace PlaceOf(int function, int place) => _places[function]![place];
+
+    /// <summary>Code that continues the next frame to be rebuilt, outermost first.</summary>
+    public nint NextResume(Instance instance)
+    {
+        var frame = instance.Owner.Frames[instance.Owner.Rewinding - 1];
+        lock (_lock)
+        {
+            Compile(frame.Function);
+            var awaiting = frame.Point == PausePoint.AwaitingCall;
+            var place = Array.FindIndex(
+                _places[frame.Function]!,
+                p => p.Offset == frame.Offset && p.Point == (awaiting ? PausePoint.AfterCall : frame.Point));
+            if (!_resumes.TryGetValue((frame.Function, place, awaiting), out var resume))
+            {
+                var code = _module.CodeOf(frame.Function);
+                var compiler = new FunctionCompiler(_module, code, pausable: true);
+                var method = _module.IsCompilable(code) ? compiler.CompileResume(place, awaiting) : compiler.CompileResumeDetour();
+                resume = (method, IlTypes.AddressOf(method));
+                _resumes.Add((frame.Function, place, awaiting), resume);
+            }
+            return resume.Address;
+        }
+    }
+}
+
+/// <summary>A place in compiled code at which it can stand still: what the interpreter knows by offset and kind.</summary>
+/// <param name="Words">Of locals and operands, results of a call included.</param>
+/// <param name="ResultWords">Of a call's results, the last of the words; not there while the call is awaited.</param>
+internal sealed record PausePlace(int Offset, PausePoint Point, int Words, int ResultWords);

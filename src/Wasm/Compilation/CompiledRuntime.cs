@@ -1,0 +1,140 @@
+using System.Runtime.CompilerServices;
+using MeshLedger.Wasm.Interpretation;
+using MeshLedger.Wasm.Runtime;
+
+namespace MeshLedger.Wasm.Compilation;
+
+/// <summary>What compiled code calls. Each takes its arguments in the order in which IL has them.</summary>
+internal static unsafe partial class CompiledRuntime
+{
+    public static nint Compile(Instance instance, long context) => instance.Module.Compiled.Compile((int)(context >> 32));
+
+    public static void CopyResults(Instance instance, ulong* to, int from, int count)
+    {
+        for (var i = from; i < count; i++)
+        {
+            to[i] = instance.Slots[i];
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static Exception Trap(int kind) => new TrapException((TrapKind)kind);
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static long Check(Instance instance) => instance.Owner.Check(instance);
+
+    /// <summary>The words of a new saved frame, zero. A call that is still awaited has no results among them.</summary>
+    public static ulong* SaveFrame(Instance instance, int function, int place)
+    {
+        var store = instance.Owner;
+        var at = instance.Module.Compiled.PlaceOf(function, place);
+        var awaiting = at.Point == PausePoint.AfterCall && store.Frames.Count > 0;
+        // The results' words are written by the frame's owner in any case, so there is room for them.
+        var words = GC.AllocateArray<ulong>(at.Words, pinned: true);
+        store.Frames.Add(new SavedFrame(function, at.Offset, awaiting ? PausePoint.AwaitingCall : at.Point, words)
+        {
+            Count = awaiting ? at.Words - at.ResultWords : at.Words,
+        });
+        return (ulong*)Unsafe.AsPointer(ref System.Runtime.InteropServices.MemoryMarshal.GetArrayDataReference(words));
+    }
+
+    /// <summary>The words of the next frame to be rebuilt.</summary>
+    public static ulong* RestoreFrame(Instance instance)
+    {
+        var store = instance.Owner;
+        var frame = store.Frames[--store.Rewinding];
+        var words = GC.AllocateArray<ulong>(frame.Count + 1, pinned: true);
+        frame.Words.AsSpan(0, frame.Count).CopyTo(words);
+        // Kept until the next one, by when its words are in locals.
+        store.Restored = words;
+        if (store.Rewinding == 0)
+        {
+            store.Frames.Clear();
+        }
+        return (ulong*)Unsafe.AsPointer(ref System.Runtime.InteropServices.MemoryMarshal.GetArrayDataReference(words));
+    }
+
+    public static nint NextResume(Instance instance) => instance.Module.Compiled.NextResume(instance);
+
+    /// <summary>Runs a function in the interpreter, arguments and results in the instance's slots.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static void Interpret(Instance instance, int function, long context)
+    {
+        var type = instance.Module.FunctionTypeOf(function);
+        Span<ulong> slots = new ulong[Math.Max(type.ParameterWords, type.ResultWords)];
+        new ReadOnlySpan<ulong>(instance.Slots, type.ParameterWords).CopyTo(slots);
+        Interpreter.Call(instance, function, slots, (int)context);
+        slots[..type.ResultWords].CopyTo(new Span<ulong>(instance.Slots, type.ResultWords));
+    }
+
+    /// <summary>Rebuilds this frame and all within it in the interpreter.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static void ResumeInterpreted(Instance instance, int function, long context)
+    {
+        var store = instance.Owner;
+        var type = instance.Module.FunctionTypeOf(function);
+        var frames = store.Frames[..store.Rewinding];
+        store.Frames.Clear();
+        store.Rewinding = 0;
+        Span<ulong> results = new ulong[type.ResultWords];
+        Interpreter.Resume(instance, frames, results, (int)context);
+        results.CopyTo(new Span<ulong>(instance.Slots, type.ResultWords));
+    }
+
+    public static void CallImport(Instance instance, int function, long depth)
+    {
+        var type = instance.Module.FunctionTypeOf(function);
+        Through(instance, type.ParameterWords, type.ResultWords, function, handle: 0, depth);
+    }
+
+    /// <summary>Calls what an indirect call found to be another's: its number is the complement of the handle.</summary>
+    public static void CallForeign(Instance instance, int target, long depth, int parameters, int results) =>
+        Through(instance, parameters, results, -1, (ulong)~target, depth);
+
+    // The callee may call back and use the instance's slots, so it gets a copy.
+    private static void Through(Instance instance, int parameters, int results, int function, ulong handle, long depth)
+    {
+        var count = Math.Max(parameters, results);
+        Span<ulong> slots = count <= 64 ? stackalloc ulong[64] : new ulong[count];
+        slots = slots[..count];
+        slots.Clear();
+        new ReadOnlySpan<ulong>(instance.Slots, parameters).CopyTo(slots);
+        if (function >= 0)
+        {
+            instance.CallImport(function, slots, (int)depth);
+        }
+        else
+        {
+            instance.CallForeign(handle, slots, (int)depth);
+        }
+        slots[..results].CopyTo(new Span<ulong>(instance.Slots, results));
+    }
+
+    /// <summary>
+    /// The function that a table's entry calls: its index in this instance, or the complement of its handle. Traps when there is
+    /// none or it is of another type.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int TargetInTable0(int element, Instance instance, int table, int type) => Resolve(element, instance, instance.Table0!, type);
+
+    public static int Target(int element, Instance instance, int table, int type) => Resolve(element, instance, instance.Tables[table], type);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int Resolve(int element, Instance instance, Table table, int type)
+    {
+        if ((uint)element >= (uint)table.Count)
+        {
+            ThrowNow(TrapKind.UndefinedElement);
+        }
+        var handle = table.Elements[(uint)element];
+        var entry = instance.Owner.Entries + handle;
+        if (entry->Type != instance.TypeIds[type])
+        {
+            ThrowNow(handle == 0 ? TrapKind.UninitializedElement : TrapKind.IndirectCallTypeMismatch);
+        }
+        return entry->Owner == instance.Id ? entry->Index : ~(int)handle;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void ThrowNow(TrapKind kind) => throw new TrapException(kind);
+}
