@@ -2,7 +2,8 @@ using MeshLedger.Wasm.Wasi;
 
 namespace MeshLedger.Wasm.Tests.Wasi;
 
-/// <summary>Paths that try to get out, in memory and on a real directory: what holds for one holds for the other.</summary>
+/// <summary>Paths that try to get out, in memory and on a real directory: what holds for one holds for the
+/// other.</summary>
 public sealed class PathTests : IDisposable
 {
     private readonly string _root = Directory.CreateTempSubdirectory("wasi").FullName;

@@ -4,7 +4,8 @@ using MeshLedger.Wasm.Wasi;
 
 namespace MeshLedger.Wasm.Tests.Wasi;
 
-/// <summary>A guest that is only a memory: it calls functions of preview 1 by name, as a module would by import.</summary>
+/// <summary>A guest that is only a memory: it calls functions of preview 1 by name, as a module would by
+/// import.</summary>
 internal sealed class WasiCaller : IDisposable
 {
     public const uint Result = 64;
@@ -119,7 +120,8 @@ internal sealed class WasiCaller : IDisposable
         return errno;
     }
 
-    /// <summary>The names that fd_readdir gives, asked for in pieces of so many bytes; a slash behind a directory's.</summary>
+    /// <summary>The names that fd_readdir gives, asked for in pieces of so many bytes; a slash behind a
+    /// directory's.</summary>
     public List<string> List(uint fd, uint piece = 4_096, Action<string>? seen = null)
     {
         var names = new List<string>();
