@@ -46,6 +46,8 @@ public sealed unsafe partial class Store : IDisposable
         {
             instance.Free();
         }
+        _stack?.Dispose();
+        _stack = null;
         NativeMemory.Free(Entries);
         Entries = null;
         _capacity = 0;
