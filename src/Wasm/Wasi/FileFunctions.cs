@@ -25,7 +25,7 @@ internal sealed class FileFunctions(WasiHost host)
         {
             return Errno.Spipe;
         }
-        if (!descriptor.May(whence == 1 && delta == 0 ? Rights.FdTell : Rights.FdSeek) && !descriptor.May(Rights.FdSeek))
+        if (!descriptor.May(Rights.FdSeek) && !(whence == 1 && delta == 0 && descriptor.May(Rights.FdTell)))
         {
             return Errno.Notcapable;
         }
