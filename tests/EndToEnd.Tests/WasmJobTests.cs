@@ -100,7 +100,7 @@ public sealed class WasmJobTests
         (string Name, string Program, string More, string Code, string Said)[] cases =
         [
             ("trap", ends, ", \"args\": [\"trap\"]", "GUEST_TRAPPED", "unreachable, in "),
-            ("deep", ends, ", \"args\": [\"recurse\"]", "CALL_DEPTH_EXCEEDED", "<recurse>"),
+            ("deep", ends, ", \"args\": [\"recurse\"], \"limits\": {\"call_depth\": 100}", "CALL_DEPTH_EXCEEDED", "<recurse>"),
             ("exit", ends, ", \"args\": [\"exit\", \"7\"]", "GUEST_FAILED", "exited with code 7"),
             ("fuel", ends, ", \"args\": [\"loop\"], \"limits\": {\"fuel\": 5000000}", "OUT_OF_FUEL", "its fuel of 5000000 units"),
             ("time", ends, ", \"args\": [\"loop\"], \"limits\": {\"seconds\": 1}", "TIMEOUT", "longer than the 1 s that it has"),

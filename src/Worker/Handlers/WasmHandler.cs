@@ -165,8 +165,9 @@ internal sealed class WasmHandler(BlobFetcher blobs, Tier tier, TimeProvider tim
             context.Progress(new OperationProgress("resume", 2_500, $"Going on from {name}, by {saved.Worker}"));
             return program;
         }
-        catch (Exception exception) when (exception is IOException or FormatException or TrapException)
+        catch (Exception exception) when (exception is not OperationCanceledException)
         {
+            // Another worker made it: whatever it is that is wrong with it, there is another way.
             why = exception.Message;
         }
 

@@ -25,7 +25,10 @@ internal sealed class Given
 
     public JobDocument Document => _document;
 
-    public static Given Job(string operation, string payloadType, string data, long timeoutSeconds = 60) => new(
+    /// <summary>Where the operation may begin, and what it saves.</summary>
+    public Checkpoints Checkpoints { get; init; } = Checkpoints.None;
+
+    public static Given Job(string operation, string payloadType, string data, long timeoutSeconds = 60, Checkpoints? checkpoints = null) => new(
         new JobDocument
         {
             Bytes = Encoding.UTF8.GetBytes(data),
@@ -36,7 +39,10 @@ internal sealed class Given
             PayloadType = payloadType,
             PayloadData = JsonDocument.Parse(data).RootElement,
             Execution = new JobExecution { TimeoutSeconds = timeoutSeconds },
-        });
+        })
+    {
+        Checkpoints = checkpoints ?? Checkpoints.None,
+    };
 
     public Task<OperationResult> RunAsync(IOperationHandler handler) => RunAsync(handler, CancellationToken.None);
 
@@ -45,6 +51,7 @@ internal sealed class Given
         var context = new OperationContext(_document, Progress.Add)
         {
             Output = (name, bytes) => Live.Enqueue((name, bytes.ToArray())),
+            Checkpoints = Checkpoints,
         };
         var result = await handler.RunAsync(context, cancellationToken);
         Xunit.Assert.Equal(Progress.Select(step => step.BasisPoints).Order(), Progress.Select(step => step.BasisPoints));
