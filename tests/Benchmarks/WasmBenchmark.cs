@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using MeshLedger.Wasm;
@@ -108,24 +107,33 @@ internal static class WasmBenchmark
         }
     }
 
+    // Several short processes: Node's WASI sometimes crashes when one process runs many instances that grow their memory.
     private static async Task<(double Milliseconds, string Text)> NodeAsync(string module)
     {
-        var start = new ProcessStartInfo("node")
+        var best = (Milliseconds: double.MaxValue, Text: "");
+        for (var (done, tries) = (0, 0); done < Runs - 2; tries++)
         {
-            ArgumentList =
+            using var process = Process.Start(new ProcessStartInfo("node")
             {
-                "--no-warnings", Path.Combine(Repository(), "tests/Benchmarks/wasm/run.mjs"), module,
-                (Runs + 1).ToString(CultureInfo.InvariantCulture),
-            },
-            RedirectStandardOutput = true,
-        };
-        using var process = Process.Start(start)!;
-        var text = await process.StandardOutput.ReadToEndAsync();
-        await process.WaitForExitAsync();
-        using var result = JsonDocument.Parse(text);
-        return (
-            result.RootElement.GetProperty("times").EnumerateArray().Min(time => time.GetDouble()),
-            result.RootElement.GetProperty("text").GetString()!);
+                ArgumentList = { "--no-warnings", Path.Combine(Repository(), "tests/Benchmarks/wasm/run.mjs"), module, "2" },
+                RedirectStandardOutput = true,
+            })!;
+            var text = await process.StandardOutput.ReadToEndAsync();
+            await process.WaitForExitAsync();
+            if (process.ExitCode != 0)
+            {
+                if (tries < 3 * Runs)
+                {
+                    continue;
+                }
+                throw new InvalidOperationException($"Node ended {process.ExitCode} with {module}.");
+            }
+            using var result = JsonDocument.Parse(text);
+            var time = result.RootElement.GetProperty("times").EnumerateArray().Min(value => value.GetDouble());
+            best = (Math.Min(best.Milliseconds, time), result.RootElement.GetProperty("text").GetString()!);
+            done++;
+        }
+        return best;
     }
 
     private static string Guests() => Path.Combine(Repository(), "examples/guests/wasi");

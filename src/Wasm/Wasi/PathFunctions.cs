@@ -155,8 +155,13 @@ internal sealed class PathFunctions(WasiHost host)
             errno = Walk(ref call, 3, 4, Rights.PathRenameTarget, follow: false, out var to);
             using (to)
             {
+                if (from!.Found is MemoryDirectory)
+                {
+                    // What lies below it is looked through for how deep it is.
+                    call.Charge(64L * host.Memory.Nodes);
+                }
                 return errno != Errno.Success ? errno
-                    : from!.Name is null || to!.Name is null ? Errno.Busy
+                    : from.Name is null || to!.Name is null ? Errno.Busy
                     : from.Found is null ? Errno.Noent
                     : to.WantsDirectory && from.Found is not DirectoryNode ? Errno.Notdir
                     : from.Parent.Rename(from.Name, to.Parent, to.Name, now);

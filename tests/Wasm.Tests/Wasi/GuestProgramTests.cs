@@ -127,6 +127,13 @@ public sealed class GuestProgramTests
     }
 
     [Fact]
+    public void A_library_is_initialised_before_it_runs()
+    {
+        var run = RunInBothTiers("library");
+        Assert.Equal((42, "ready is 41\n"), (run.Result, run.Output));
+    }
+
+    [Fact]
     public void Memory_beyond_the_limit_is_not_there()
     {
         var run = Guests.Run("ends", Options with
