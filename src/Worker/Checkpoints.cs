@@ -39,10 +39,11 @@ public sealed class Checkpoints
     /// <summary>How many checkpoints the run has made, before it was cut off, too.</summary>
     public long Count { get; private set; }
 
-    /// <summary>The run goes on from <see cref="Saved"/>.</summary>
+    /// <summary>The run goes on from <see cref="Saved"/>, which the ledger alone keeps from now on.</summary>
     public void Resumed()
     {
         ResumedFrom = Saved!.Name;
+        _blobs?.LetGo(ResumedFrom.State);
         if (_log is not null)
         {
             Log.Resumed(

@@ -141,7 +141,7 @@ public sealed class WasmJobTests
 
     private static string Primes(string id, string program) => Job(
         id, program,
-        $$""", "args": ["8000000"], "files": ["/out/primes.txt"], "seed": "{{Seed}}", "checkpoint": {"every_seconds": 1}""");
+        $$""", "args": ["25000000"], "files": ["/out/primes.txt"], "seed": "{{Seed}}", "checkpoint": {"every_seconds": 1}""");
 
     private static string Job(string id, string program, string more, string market = "") =>
         $$$"""
