@@ -90,7 +90,7 @@ echo "node $victim is dead; $saved states of the computation were saved"
 
 say "Its lease ends, and the other worker goes on"
 meshledger job wait primes-example-002 --timeout 300
-meshledger job history primes-example-002
+meshledger job history primes-example-002 | cut -c1-92
 cut=$(shown primes-example-002)
 sed -n '/^Receipt/,$p' <<< "$cut"
 

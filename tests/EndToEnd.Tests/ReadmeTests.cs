@@ -17,7 +17,8 @@ public sealed partial class ReadmeTests
     [Fact]
     public void Job_files_are_quoted_as_they_are()
     {
-        var examples = Directory.GetFiles(Path.Combine(Meshledger.Repository, "examples", "jobs"), "*.json")
+        var examples = new[] { "jobs", "checkpoint" }
+            .SelectMany(folder => Directory.GetFiles(Path.Combine(Meshledger.Repository, "examples", folder), "*.json"))
             .Select(File.ReadAllText).ToList();
         Assert.All(Snippets("json"), snippet => Assert.Contains(snippet, examples));
     }

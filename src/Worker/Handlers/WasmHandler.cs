@@ -69,13 +69,13 @@ internal sealed class WasmHandler(BlobFetcher blobs, Tier tier, TimeProvider tim
 
         var result = new OperationResult { EngineName = Engine.Name, EngineVersion = Engine.Version, Program = payload.Hash };
         var (bytes, inputs, error) = await _programs.FetchAsync(
-            payload.Blobs, payload.Inputs, 500, context, cancellationToken);
+            payload.Blobs, payload.Inputs, 100, context, cancellationToken);
         if (error is not null)
         {
             return result with { Error = error };
         }
 
-        context.Progress(new OperationProgress("compile", 1_000, "Checking the module"));
+        context.Progress(new OperationProgress("compile", 200, "Checking the module"));
         try
         {
             var module = Module.Decode(bytes);
@@ -83,7 +83,7 @@ internal sealed class WasmHandler(BlobFetcher blobs, Tier tier, TimeProvider tim
             var options = OptionsOf(payload, context.Document, inputs, limit - time.GetElapsedTime(began));
             using var program = await ResumeAsync(module, options, payload, context, cancellationToken)
                 ?? GuestProgram.Start(module, options);
-            context.Progress(new OperationProgress("execution", 3_000, "The program runs"));
+            context.Progress(new OperationProgress("execution", WasmRun.BasisPoints, "The program runs"));
             var state = await new WasmRun(program, payload, context, Engine, time).RunAsync(cancellationToken);
             result = Told(result, program, payload, context, state, limit);
             context.Progress(new OperationProgress("complete", 10_000, result.Error?.Message ?? "The program ended"));
@@ -157,12 +157,12 @@ internal sealed class WasmHandler(BlobFetcher blobs, Tier tier, TimeProvider tim
         string why;
         try
         {
-            context.Progress(new OperationProgress("resume", 2_000, $"Fetching {name}"));
+            context.Progress(new OperationProgress("resume", 300, $"Fetching {name}"));
             await blobs.FetchAsync(saved.Name.State, saved.Checkpoint.Size, progress: null, cancellationToken);
             await using var snapshot = blobs.Store.OpenRead(saved.Name.State);
             var program = GuestProgram.Resume(module, options, snapshot);
             context.Checkpoints.Resumed();
-            context.Progress(new OperationProgress("resume", 2_500, $"Going on from {name}, by {saved.Worker}"));
+            context.Progress(new OperationProgress("resume", 300, $"Going on from {name}, by {saved.Worker}"));
             return program;
         }
         catch (Exception exception) when (exception is not OperationCanceledException)
@@ -172,7 +172,7 @@ internal sealed class WasmHandler(BlobFetcher blobs, Tier tier, TimeProvider tim
         }
 
         context.Checkpoints.NotResumed(why);
-        context.Progress(new OperationProgress("resume", 2_500, $"Beginning at the beginning: {name} is of no use: {why}"));
+        context.Progress(new OperationProgress("resume", 300, $"Beginning at the beginning: {name} is of no use: {why}"));
         return null;
     }
 
