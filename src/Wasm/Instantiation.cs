@@ -107,7 +107,7 @@ public sealed unsafe partial class Instance
     }
 
     /// <summary>An instance before its segments are applied: what a snapshot is restored into.</summary>
-    internal static Instance Prepare(Module module, Imports imports, Store store) => new(module, store, imports);
+    public static Instance Prepare(Module module, Imports imports, Store store) => new(module, store, imports);
 
     internal void Initialize()
     {
