@@ -1,5 +1,4 @@
 using MeshLedger.Wasm.Code;
-using MeshLedger.Wasm.Interpretation;
 using MeshLedger.Wasm.Runtime;
 
 namespace MeshLedger.Wasm.Snapshots;
