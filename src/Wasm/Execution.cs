@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using MeshLedger.Wasm.Compilation;
 using MeshLedger.Wasm.Interpretation;
 using MeshLedger.Wasm.Runtime;
 
@@ -88,9 +87,10 @@ public sealed partial class Execution
             (State, ExitCode) = (ExecutionState.Exited, exit.Code);
         }
         FuelUsed = store.UsedBefore = store.Used(_instance);
-        _frames = State == ExecutionState.Paused ? [.. store.Frames.Select(frame => frame.Trimmed())] : [];
+        _frames = State == ExecutionState.Paused ? [.. store.Frames] : [];
         (store.Pausable, store.Running, store.PauseMark) = (false, null, long.MaxValue);
         store.Unwinding = false;
+        store.ClearPauseRequest();
         store.Frames.Clear();
         if (State == ExecutionState.Completed)
         {
@@ -107,8 +107,7 @@ public sealed partial class Execution
         }
         else if (store.Tier == Tier.Compiled)
         {
-            _instance.StackLimit = HostStack.LimitFor(_instance.Module);
-            CompiledCode.Resume(_instance, _slots, store.DepthLeft);
+            _instance.Continue(_slots);
         }
         else
         {

@@ -14,6 +14,7 @@ public sealed unsafe partial class Instance
     private readonly NativeBlock _globalCells;
     private readonly NativeBlock _typeIds;
     private readonly NativeBlock _slots;
+    private readonly NativeBlock? _saveArea;
     private readonly Function?[] _functions;
 
     // What compiled code reads and writes; the names are known to the compiler.
@@ -28,6 +29,9 @@ public sealed unsafe partial class Instance
 
     /// <summary>Results after the first, and the words of arguments where a call goes by slots.</summary>
     internal ulong* Slots;
+
+    /// <summary>Where compiled functions leave their words when they leave their frames.</summary>
+    internal ulong* SaveArea;
     internal int Id;
     internal Table? Table0;
     internal readonly Store Owner;

@@ -120,11 +120,26 @@ public sealed unsafe partial class Instance
         {
             StackLimit = HostStack.LimitFor(Module);
             CompiledCode.Call(this, function, slots, depth);
+            while (Owner.Unwinding && Owner.Reenter(this))
+            {
+                CompiledCode.Resume(this, slots, depth);
+            }
         }
         else
         {
             Interpreter.Call(this, function, slots, depth);
         }
+    }
+
+    /// <summary>Goes on with the store's saved frames in compiled code, until the outermost ends or the guest pauses.</summary>
+    internal void Continue(Span<ulong> slots)
+    {
+        StackLimit = HostStack.LimitFor(Module);
+        do
+        {
+            CompiledCode.Resume(this, slots, Owner.DepthLeft);
+        }
+        while (Owner.Unwinding && Owner.Reenter(this));
     }
 
     private void Call(Function target, Span<ulong> slots, int depth)

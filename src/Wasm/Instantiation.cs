@@ -68,6 +68,11 @@ public sealed unsafe partial class Instance
         }
         _slots = new NativeBlock(widest);
         Slots = _slots.Words;
+        if (store.Tier == Tier.Compiled)
+        {
+            _saveArea = new NativeBlock(Module.MostCompiledWords + 16);
+            SaveArea = _saveArea.Words;
+        }
         Code = store.Tier == Tier.Compiled ? module.Compiled.Table : null;
         DroppedElements = new bool[module.Elements.Length];
         DroppedData = new bool[module.Data.Length];

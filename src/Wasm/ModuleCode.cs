@@ -12,7 +12,13 @@ public sealed partial class Module
     private int _largestFrame;
 
     /// <summary>False makes code that cannot pause, to measure what pausing costs.</summary>
-    internal bool Pausable { get; init; } = true;
+    internal bool Pausable { get; private set; } = true;
+
+    internal Module WithoutPauses()
+    {
+        Pausable = false;
+        return this;
+    }
 
     internal CompiledCode Compiled
     {
@@ -45,15 +51,16 @@ public sealed partial class Module
                         largest = Math.Max(largest, bytes);
                     }
                 }
-                _largestFrame = 4096 + (MostCompiledLocals * 16) + (largest * 16);
+                _largestFrame = 4096 + (MostCompiledWords * 16) + (largest * 16);
             }
             return _largestFrame;
         }
     }
 
-    private const int MostCompiledLocals = 4_096;
+    /// <summary>Words of locals and operands above which a function is interpreted.</summary>
+    internal const int MostCompiledWords = 4_096;
 
     internal bool IsCompilable(Code.FunctionCode code) =>
-        code.LocalWords + code.OperandWords <= MostCompiledLocals
+        code.LocalWords + code.OperandWords <= MostCompiledWords
         && Bodies[code.Index - ImportedFunctions] is var body && body.End - body.Start <= LargestCompiledBody;
 }

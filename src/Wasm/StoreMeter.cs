@@ -6,8 +6,11 @@ namespace MeshLedger.Wasm;
 // (function entry, loop, return of a call). What it may count down is a slice that ends at the next thing that could happen.
 public sealed partial class Store
 {
-    /// <summary>Fuel after which the host looks at clocks and requests, some milliseconds at most.</summary>
-    private const long Slice = 4_000_000;
+    /// <summary>Fuel after which the host looks at clocks and requests: some tens of milliseconds of compiled code.</summary>
+    private const long Slice = 200_000_000;
+
+    /// <summary>The same for the interpreter.</summary>
+    private const long SlowSlice = 10_000_000;
 
     private long _deadline = long.MaxValue;
     private long _usedAtPause;
@@ -65,8 +68,8 @@ public sealed partial class Store
     internal long Used(Instance running) => Unwinding ? _usedAtPause : Math.Min(SliceEnd - running.Fuel, FuelLimit);
 
     /// <summary>
-    /// Called where fuel is below zero at a check point. Gives the fuel to go on with, or a negative number when the caller must
-    /// save its frame and return. Traps when the fuel or the time is used up.
+    /// Called by the interpreter where fuel is below zero at a check point. Gives the fuel to go on with, or a negative number when
+    /// the frames are to be saved and left. Traps when the fuel or the time is used up.
     /// </summary>
     internal long Check(Instance instance)
     {
@@ -75,6 +78,54 @@ public sealed partial class Store
             return -1;
         }
         var used = SliceEnd - instance.Fuel;
+        if (!GoesOn(used))
+        {
+            Leave(instance);
+            return -1;
+        }
+        return NextSlice(instance, used);
+    }
+
+    /// <summary>The first frame of a guest that found its fuel below zero is about to be saved.</summary>
+    internal void Leave(Instance instance)
+    {
+        _usedAtPause = SliceEnd - instance.Fuel;
+        Unwinding = true;
+        instance.Fuel = -1;
+    }
+
+    /// <summary>
+    /// Compiled code has left its frames: true when it is to be entered again at once with another slice of fuel, false when it
+    /// pauses. Traps like <see cref="Check"/>.
+    /// </summary>
+    internal bool Reenter(Instance instance)
+    {
+        bool goesOn;
+        try
+        {
+            goesOn = GoesOn(_usedAtPause);
+        }
+        catch (TrapException trap)
+        {
+            // Its frames are left already, so the trace is of what was saved.
+            trap.BackTrace =
+            [
+                .. Frames.Take(BackTraces.Longest).Select(frame => new TrapFrame(frame.Function, instance.Module.NameOf(frame.Function))),
+            ];
+            instance.Fuel = SliceEnd - _usedAtPause;
+            Unwinding = false;
+            throw;
+        }
+        if (goesOn)
+        {
+            Unwinding = false;
+            NextSlice(instance, _usedAtPause);
+        }
+        return goesOn;
+    }
+
+    private bool GoesOn(long used)
+    {
         if (used > FuelLimit)
         {
             throw new TrapException(TrapKind.OutOfFuel, $"{FuelLimit} units were allowed");
@@ -83,20 +134,13 @@ public sealed partial class Store
         {
             throw new TrapException(TrapKind.DeadlineExceeded, $"{Limits.Time} were allowed");
         }
-        if (Pausable && (used > PauseMark || _pauseRequested))
-        {
-            _pauseRequested = false;
-            _usedAtPause = used;
-            Unwinding = true;
-            instance.Fuel = -1;
-            return -1;
-        }
-        return NextSlice(instance, used);
+        return !Pausable || (used <= PauseMark && !_pauseRequested);
     }
 
     private long NextSlice(Instance instance, long used)
     {
-        var end = Math.Min(FuelLimit, used > long.MaxValue - Slice ? long.MaxValue : used + Slice);
+        var slice = !instance.Module.Pausable ? long.MaxValue : Tier == Tier.Compiled ? Slice : SlowSlice;
+        var end = Math.Min(FuelLimit, used > long.MaxValue - slice ? long.MaxValue : used + slice);
         if (PauseMark > used)
         {
             end = Math.Min(end, PauseMark);

@@ -11,6 +11,7 @@ var benchmarks = new Dictionary<string, Func<Task>>
     ["market"] = MarketBenchmark.RunAsync,
     ["blake3"] = Blake3Benchmark.RunAsync,
     ["fetch"] = FetchBenchmark.RunAsync,
+    ["wasm"] = WasmBenchmark.RunAsync,
     ["microvm"] = MicroVmBenchmark.RunAsync,
 };
 if (args is [FetchBenchmark.PeerName, var directory, var bytesPerSecond])

@@ -111,4 +111,16 @@ internal sealed unsafe class CompiledCode
 /// <summary>A place in compiled code at which it can stand still: what the interpreter knows by offset and kind.</summary>
 /// <param name="Words">Of locals and operands, results of a call included.</param>
 /// <param name="ResultWords">Of a call's results, the last of the words; not there while the call is awaited.</param>
-internal sealed record PausePlace(int Offset, PausePoint Point, int Words, int ResultWords);
+internal sealed record PausePlace(int Offset, PausePoint Point, int Words, int ResultWords)
+{
+    /// <summary>Words of locals that are not read again from here on, and were not saved.</summary>
+    public int[] Dead { get; init; } = [];
+
+    public void ClearDead(Span<ulong> words)
+    {
+        foreach (var word in Dead)
+        {
+            words[word] = 0;
+        }
+    }
+}

@@ -20,22 +20,25 @@ internal static unsafe partial class CompiledRuntime
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static Exception Trap(int kind) => new TrapException((TrapKind)kind);
 
+    /// <summary>
+    /// Takes the words that a function left in the save area as its frame. The first frame of a series is the one that found its
+    /// fuel below zero; those that follow await the call of the one before.
+    /// </summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public static long Check(Instance instance) => instance.Owner.Check(instance);
-
-    /// <summary>The words of a new saved frame, zero. A call that is still awaited has no results among them.</summary>
-    public static ulong* SaveFrame(Instance instance, int function, int place)
+    public static void SaveFrame(Instance instance, int function, int place)
     {
         var store = instance.Owner;
         var at = instance.Module.Compiled.PlaceOf(function, place);
-        var awaiting = at.Point == PausePoint.AfterCall && store.Frames.Count > 0;
-        // The results' words are written by the frame's owner in any case, so there is room for them.
-        var words = GC.AllocateArray<ulong>(at.Words, pinned: true);
-        store.Frames.Add(new SavedFrame(function, at.Offset, awaiting ? PausePoint.AwaitingCall : at.Point, words)
+        if (store.Frames.Count == 0)
         {
-            Count = awaiting ? at.Words - at.ResultWords : at.Words,
-        });
-        return (ulong*)Unsafe.AsPointer(ref System.Runtime.InteropServices.MemoryMarshal.GetArrayDataReference(words));
+            store.Leave(instance);
+        }
+        var awaiting = at.Point == PausePoint.AfterCall && store.Frames.Count > 0;
+        var count = awaiting ? at.Words - at.ResultWords : at.Words;
+        var words = new ReadOnlySpan<ulong>(instance.SaveArea, count).ToArray();
+        // Locals that are not read again are not saved.
+        at.ClearDead(words);
+        store.Frames.Add(new SavedFrame(function, at.Offset, awaiting ? PausePoint.AwaitingCall : at.Point, words));
     }
 
     /// <summary>The words of the next frame to be rebuilt.</summary>
@@ -43,8 +46,8 @@ internal static unsafe partial class CompiledRuntime
     {
         var store = instance.Owner;
         var frame = store.Frames[--store.Rewinding];
-        var words = GC.AllocateArray<ulong>(frame.Count + 1, pinned: true);
-        frame.Words.AsSpan(0, frame.Count).CopyTo(words);
+        var words = GC.AllocateArray<ulong>(frame.Words.Length + 1, pinned: true);
+        frame.Words.CopyTo(words, 0);
         // Kept until the next one, by when its words are in locals.
         store.Restored = words;
         if (store.Rewinding == 0)

@@ -76,7 +76,7 @@ internal sealed partial class FunctionCompiler
         }
         if (op.A == 1)
         {
-            CheckAtHead(index, index == 0 ? 0 : op.Offset, index == 0 ? Runtime.PausePoint.Entry : Runtime.PausePoint.Loop);
+            CheckAtHead(index, op, index == 0 ? Runtime.PausePoint.Entry : Runtime.PausePoint.Loop);
         }
     }
 

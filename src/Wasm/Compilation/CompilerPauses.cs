@@ -1,3 +1,4 @@
+using System.Reflection;
 using System.Reflection.Emit;
 using MeshLedger.Wasm.Code;
 using MeshLedger.Wasm.Runtime;
@@ -9,34 +10,43 @@ internal sealed partial class FunctionCompiler
 {
     // What is hardly ever run is written behind the body, so that loops stay dense.
     private readonly List<Action> _cold = [];
+    private static readonly FieldInfo SaveAreaField = IlTypes.Field<Instance>(nameof(Instance.SaveArea));
+
     private int _resumePlace = -1;
     private bool _resumeAwaiting;
     private Label _resumeLabel;
 
     /// <summary>At a function's entry or a loop's head, the charge taken and every operand in its slot.</summary>
-    private void CheckAtHead(int index, int offset, PausePoint point)
+    private void CheckAtHead(int index, in Op op, PausePoint point)
     {
         var (slow, go) = (_il.DefineLabel(), _il.DefineLabel());
         _il.Emit(OpCodes.Ldloc, _fuel);
         _il.Emit(OpCodes.Ldc_I8, 0L);
         _il.Emit(OpCodes.Blt, slow);
         _il.MarkLabel(go);
-        var place = AddPlace(offset, point, resultWords: 0);
+        var place = AddPlace(index, point == PausePoint.Entry ? 0 : op.Offset, point, resultWords: 0);
         var operands = _stack.ToArray();
         var live = LiveAt(index);
         _cold.Add(() =>
         {
             _il.MarkLabel(slow);
             SaveFuel();
-            Check(go);
             Save(place, operands, live);
         });
-        ResumeAt(place, operands, live, go);
+        if (point == PausePoint.Entry)
+        {
+            ResumeAt(place, operands, live, go, refund: 0);
+        }
+        else
+        {
+            // By the loop's own head, whose charge is given back before it is taken again: the loop keeps its only entrance.
+            ResumeAt(place, operands, live, _labels[^1].Target, (long)op.Immediate);
+        }
     }
 
     /// <summary>
-    /// After a call: fuel is read anew. The results are in their slots; below zero either this frame is to be left too, or fuel
-    /// is to be looked at.
+    /// After a call: fuel is read anew. The results are in their slots; below zero this frame is to be left, because the callee
+    /// was or because fuel is to be looked at.
     /// </summary>
     private void CheckAfterCall(int index, in Op op, int results, Label returned)
     {
@@ -54,12 +64,11 @@ internal sealed partial class FunctionCompiler
         {
             words += operands[i].Type.Words();
         }
-        var place = AddPlace(op.Offset, PausePoint.AfterCall, words);
+        var place = AddPlace(index, op.Offset, PausePoint.AfterCall, words);
         var live = LiveAt(index);
         _cold.Add(() =>
         {
             _il.MarkLabel(slow);
-            Check(go);
             Save(place, operands, live);
         });
         if (_resuming && place == _resumePlace && _resumeAwaiting)
@@ -68,31 +77,38 @@ internal sealed partial class FunctionCompiler
         }
         else
         {
-            ResumeAt(place, operands, live, go);
+            ResumeAt(place, operands, live, go, refund: 0);
         }
     }
 
     private ulong[]? LiveAt(int index) => _live?.GetValueOrDefault(index);
 
-    private int AddPlace(int offset, PausePoint point, int resultWords)
+    private int AddPlace(int index, int offset, PausePoint point, int resultWords)
     {
         var words = _code.LocalWords;
         foreach (var operand in _stack)
         {
             words += operand.Type.Words();
         }
-        _places.Add(new PausePlace(offset, point, words, resultWords));
+        _places.Add(new PausePlace(offset, point, words, resultWords) { Dead = DeadWords(LiveAt(index)) });
         return _places.Count - 1;
     }
 
-    private void Check(Label go)
+    private int[] DeadWords(ulong[]? live)
     {
-        _il.Emit(OpCodes.Ldarg, _instance);
-        Call(nameof(CompiledRuntime.Check));
-        _il.Emit(OpCodes.Stloc, _fuel);
-        _il.Emit(OpCodes.Ldloc, _fuel);
-        _il.Emit(OpCodes.Ldc_I8, 0L);
-        _il.Emit(OpCodes.Bge, go);
+        var dead = new List<int>();
+        var word = 0;
+        for (var i = 0; live is not null && i < _code.Locals.Length; i++)
+        {
+            for (var w = _code.Locals[i].Words(); w > 0; w--, word++)
+            {
+                if ((live[i >> 6] & (1UL << (i & 63))) == 0)
+                {
+                    dead.Add(word);
+                }
+            }
+        }
+        return [.. dead];
     }
 
     private LocalBuilder Frame() => _frame ??= _il.DeclareLocal(typeof(nint));
@@ -101,14 +117,11 @@ internal sealed partial class FunctionCompiler
     {
         if (!_pausable)
         {
-            // Without this a guest is never asked to leave its frames.
-            Throw(TrapKind.HostError);
+            Throw(TrapKind.OutOfFuel);
             return;
         }
-        _il.Emit(OpCodes.Ldarg, _instance);
-        _il.Emit(OpCodes.Ldc_I4, _code.Index);
-        _il.Emit(OpCodes.Ldc_I4, place);
-        Call(nameof(CompiledRuntime.SaveFrame));
+        // The words first and the call last: nothing then lives across a call for the sake of pausing.
+        Field(SaveAreaField);
         _il.Emit(OpCodes.Stloc, Frame());
         EachWord(operands, live, (word, type, local, position) =>
         {
@@ -127,11 +140,15 @@ internal sealed partial class FunctionCompiler
             }
             StoreWord(type);
         });
+        _il.Emit(OpCodes.Ldarg, _instance);
+        _il.Emit(OpCodes.Ldc_I4, _code.Index);
+        _il.Emit(OpCodes.Ldc_I4, place);
+        Call(nameof(CompiledRuntime.SaveFrame));
         _unwinds = true;
         _il.Emit(OpCodes.Br, _unwind);
     }
 
-    private void ResumeAt(int place, Operand[] operands, ulong[]? live, Label go)
+    private void ResumeAt(int place, Operand[] operands, ulong[]? live, Label go, long refund)
     {
         if (!_resuming || place != _resumePlace)
         {
@@ -140,6 +157,13 @@ internal sealed partial class FunctionCompiler
         _cold.Add(() =>
         {
             Restore(operands, live);
+            if (refund != 0)
+            {
+                _il.Emit(OpCodes.Ldloc, _fuel);
+                _il.Emit(OpCodes.Ldc_I8, refund);
+                _il.Emit(OpCodes.Add);
+                _il.Emit(OpCodes.Stloc, _fuel);
+            }
             _il.Emit(OpCodes.Br, go);
         });
     }
@@ -211,8 +235,23 @@ internal sealed partial class FunctionCompiler
         }
     }
 
-    // Words were zero before, so the high half of a 32-bit value stays zero.
-    private void StoreWord(ValueType type) => _il.Store(type);
+    // The area is not cleared between frames, so what is narrower than a word is widened.
+    private void StoreWord(ValueType type)
+    {
+        if (type == ValueType.F32)
+        {
+            _il.Emit(OpCodes.Call, typeof(BitConverter).GetMethod(nameof(BitConverter.SingleToUInt32Bits))!);
+        }
+        if (type is ValueType.I32 or ValueType.F32)
+        {
+            _il.Emit(OpCodes.Conv_U8);
+            _il.Emit(OpCodes.Stind_I8);
+        }
+        else
+        {
+            _il.Store(type);
+        }
+    }
 
     private void LoadWord(ValueType type) => _il.Load(type);
 }

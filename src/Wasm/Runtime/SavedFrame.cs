@@ -19,10 +19,4 @@ internal enum PausePoint : byte
 /// <summary>A frame of a paused guest, the same in either tier: words of locals, then of operands (v128 is two, low first).</summary>
 /// <param name="Function">Index in the module's function space.</param>
 /// <param name="Offset">Of the loop's or call's instruction from the start of the function's body; 0 at the entry.</param>
-internal sealed record SavedFrame(int Function, int Offset, PausePoint Point, ulong[] Words)
-{
-    /// <summary>How many of the words count: compiled code writes a call's results whether they are there or not.</summary>
-    public int Count { get; init; } = Words.Length;
-
-    public SavedFrame Trimmed() => Count == Words.Length ? this : new SavedFrame(Function, Offset, Point, Words[..Count]);
-}
+internal sealed record SavedFrame(int Function, int Offset, PausePoint Point, ulong[] Words);
