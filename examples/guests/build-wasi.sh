@@ -10,6 +10,7 @@ for folder in "${@:-$here/wasi}"; do
         case $name in
             run) more='-nostdlib -Wl,--no-entry' ;;
             simd) more='-msimd128' ;;
+            library) more='-mexec-model=reactor' ;;
             *) more= ;;
         esac
         # shellcheck disable=SC2086

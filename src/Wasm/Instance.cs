@@ -63,6 +63,15 @@ public sealed unsafe partial class Instance
     internal ulong HandleOf(int function) =>
         function < _importHandles.Length ? _importHandles[function] : _firstHandle + (ulong)(function - _importHandles.Length);
 
+    /// <summary>The index of the function with a handle, or -1 if it is none of this instance's.</summary>
+    internal int IndexOf(ulong handle)
+    {
+        var own = handle - _firstHandle;
+        return handle >= _firstHandle && own < (ulong)(Module.FunctionTypes.Length - _importHandles.Length)
+            ? (int)own + _importHandles.Length
+            : Array.IndexOf(_importHandles, handle);
+    }
+
     internal Function FunctionAt(int index) =>
         _functions[index] ??= Function.OfGuest(Module.FunctionTypeOf(index), this, index);
 }

@@ -116,7 +116,7 @@ public sealed unsafe partial class Instance
 
     private void Run(int function, Span<ulong> slots, int depth)
     {
-        if (Owner.Tier == Tier.Compiled)
+        if (Owner.Tier != Tier.Interpreter)
         {
             StackLimit = HostStack.LimitFor(Module);
             CompiledCode.Call(this, function, slots, depth);

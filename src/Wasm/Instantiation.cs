@@ -68,12 +68,12 @@ public sealed unsafe partial class Instance
         }
         _slots = new NativeBlock(widest);
         Slots = _slots.Words;
-        if (store.Tier == Tier.Compiled)
+        if (store.Tier != Tier.Interpreter)
         {
             _saveArea = new NativeBlock(Module.MostCompiledWords + 16);
             SaveArea = _saveArea.Words;
         }
-        Code = store.Tier == Tier.Compiled ? module.Compiled.Table : null;
+        Code = store.Tier == Tier.Interpreter ? null : module.Compiled.Table;
         DroppedElements = new bool[module.Elements.Length];
         DroppedData = new bool[module.Data.Length];
     }
@@ -107,7 +107,7 @@ public sealed unsafe partial class Instance
     }
 
     /// <summary>An instance before its segments are applied: what a snapshot is restored into.</summary>
-    internal static Instance Prepare(Module module, Imports imports, Store store) => new(module, store, imports);
+    public static Instance Prepare(Module module, Imports imports, Store store) => new(module, store, imports);
 
     internal void Initialize()
     {

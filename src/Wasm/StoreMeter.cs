@@ -12,6 +12,9 @@ public sealed partial class Store
     /// <summary>The same for the interpreter.</summary>
     private const long SlowSlice = 10_000_000;
 
+    /// <summary>Fuel that the adaptive tier spends in the interpreter before it compiles: about a millisecond.</summary>
+    private const long Trial = 1_000_000;
+
     private long _deadline = long.MaxValue;
     private long _usedAtPause;
     private volatile bool _pauseRequested;
@@ -78,12 +81,23 @@ public sealed partial class Store
             return -1;
         }
         var used = SliceEnd - instance.Fuel;
-        if (!GoesOn(used))
+        // What began in the interpreter and is still there goes on in compiled code.
+        if (Tier == Tier.Adaptive || !GoesOn(used))
         {
             Leave(instance);
             return -1;
         }
         return NextSlice(instance, used);
+    }
+
+    /// <summary>Ends the slice early, so that what the interpreter is about to run is left to the compiler if it takes long.</summary>
+    internal void Shorten(Instance instance)
+    {
+        if (instance.Fuel > Trial)
+        {
+            SliceEnd -= instance.Fuel - Trial;
+            instance.Fuel = Trial;
+        }
     }
 
     /// <summary>The first frame of a guest that found its fuel below zero is about to be saved.</summary>
@@ -139,7 +153,7 @@ public sealed partial class Store
 
     private long NextSlice(Instance instance, long used)
     {
-        var slice = !instance.Module.Pausable ? long.MaxValue : Tier == Tier.Compiled ? Slice : SlowSlice;
+        var slice = !instance.Module.Pausable ? long.MaxValue : Tier == Tier.Interpreter ? SlowSlice : Slice;
         var end = Math.Min(FuelLimit, used > long.MaxValue - slice ? long.MaxValue : used + slice);
         if (PauseMark > used)
         {

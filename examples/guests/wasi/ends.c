@@ -1,4 +1,4 @@
-// Ends in the way its argument names: exit N, return N, abort, trap, divide, memory, recurse, loop, hog
+// Ends in the way its argument names: exit N, return N, abort, trap, divide, memory, recurse, deep, loop, hog
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +8,14 @@ __attribute__((noinline)) static int recurse(volatile int *from)
 {
     volatile int here[8] = {*from};
     return here[0] == -1 ? 0 : recurse(here) + here[0];
+}
+
+static volatile int one = 1;
+
+// Takes nothing of the stack that is in memory, only of the engine's.
+__attribute__((noinline)) static int deep(int n)
+{
+    return one ? deep(n + one) + one : n;
 }
 
 __attribute__((noinline)) static int divide(int a, int b)
@@ -35,6 +43,8 @@ int main(int argc, char **argv)
         printf("%d\n", *(volatile int *)0xfffffff0);
     if (!strcmp(how, "recurse"))
         printf("%d\n", recurse(&number));
+    if (!strcmp(how, "deep"))
+        printf("%d\n", deep(number));
     if (!strcmp(how, "loop"))
         for (volatile int i = 0;; i++)
             ;
@@ -45,7 +55,7 @@ int main(int argc, char **argv)
         while (total < (number ? number : 4096) * 1048576LL && (block = malloc(1 << 20)))
         {
             for (int i = 0; i < 1 << 20; i += 4096)
-                block[i] = 1;
+                ((volatile char *)block)[i] = 1;
             total += 1 << 20;
         }
         printf("%lld MiB\n", total >> 20);

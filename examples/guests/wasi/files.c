@@ -134,7 +134,7 @@ int main(void)
     content("/scratch/a/one");
     tell("exclusive", open("/scratch/a/one", O_CREAT | O_EXCL | O_WRONLY, 0666));
     tell("directory as file", open("/scratch/a", O_WRONLY));
-    tell("file as directory", open("/scratch/a/one", O_DIRECTORY));
+    tell("file as directory", open("/scratch/a/one", O_RDONLY | O_DIRECTORY));
     tell("through a file", open("/scratch/a/one/two", O_RDONLY));
     file = open("/scratch/a/one", O_WRONLY | O_TRUNC);
     close(file);

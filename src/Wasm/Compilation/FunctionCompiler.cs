@@ -219,7 +219,7 @@ internal sealed partial class FunctionCompiler
                 _il.Emit(OpCodes.Ldc_I4, word * 8);
                 _il.Emit(OpCodes.Add);
                 _il.Emit(OpCodes.Ldarg, (short)i);
-                _il.Store(_code.Type.Parameters[i]);
+                _il.StoreWord(_code.Type.Parameters[i]);
                 word += _code.Type.Parameters[i].Words();
             }
         }

@@ -3,7 +3,8 @@ using System.Text;
 
 namespace MeshLedger.Wasm.Wasi;
 
-/// <summary>The fd_* functions about descriptors themselves and the names in directories; and sock_*, of which there are none.</summary>
+/// <summary>The fd_* functions about descriptors themselves and the names in directories; and sock_*, of which there
+/// are none.</summary>
 internal sealed class DescriptorFunctions(WasiHost host)
 {
     private const int FdstatBytes = 24;
@@ -95,8 +96,8 @@ internal sealed class DescriptorFunctions(WasiHost host)
     }
 
     /// <summary>
-    /// Gives as many entries as there is room for, the last one cut off; a cookie is the number of an entry. The names are those
-    /// that were there when reading began at cookie 0.
+    /// Gives as many entries as there is room for, the last one cut off; a cookie is the number of an entry. The names
+    /// are those that were there when reading began at cookie 0.
     /// </summary>
     public Errno Readdir(ref WasiCall call)
     {

@@ -19,8 +19,8 @@ internal sealed class Descriptor(Node node, Rights rights, Rights inheriting, De
     public int? Preopen { get; init; }
 
     /// <summary>
-    /// The names that fd_readdir gives, kept from its first call on: the guest may remove files while it reads, and must still
-    /// see each of the others once.
+    /// The names that fd_readdir gives, kept from its first call on: the guest may remove files while it reads, and
+    /// must still see each of the others once.
     /// </summary>
     public DirectoryEntry[]? Listing { get; set; }
 

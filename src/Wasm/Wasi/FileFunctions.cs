@@ -5,6 +5,9 @@ internal sealed class FileFunctions(WasiHost host)
 {
     private const uint LastAdvice = 5;
 
+    /// <summary>Bytes by which a file grows, holes included, that cost as much as one that is moved.</summary>
+    private const long BytesPerByte = 512;
+
     public Errno Read(ref WasiCall call) => Transfer(ref call, write: false, at: null, resultSlot: 3);
 
     public Errno Pread(ref WasiCall call) => Transfer(ref call, write: false, at: call.U64(3), resultSlot: 4);
@@ -25,7 +28,7 @@ internal sealed class FileFunctions(WasiHost host)
         {
             return Errno.Spipe;
         }
-        if (!descriptor.May(whence == 1 && delta == 0 ? Rights.FdTell : Rights.FdSeek) && !descriptor.May(Rights.FdSeek))
+        if (!descriptor.May(Rights.FdSeek) && !(whence == 1 && delta == 0 && descriptor.May(Rights.FdTell)))
         {
             return Errno.Notcapable;
         }
@@ -83,7 +86,7 @@ internal sealed class FileFunctions(WasiHost host)
         }
         errno = file.Stat(out var stat);
         return errno != Errno.Success || stat.Size >= offset + length ? errno
-            : file.SetSize((long)(offset + length), host.Clock.Real(call.FuelUsed));
+            : SetSize(ref call, file, (long)(offset + length));
     }
 
     public Errno Sync(ref WasiCall call) =>
@@ -101,7 +104,7 @@ internal sealed class FileFunctions(WasiHost host)
     public Errno FilestatSetSize(ref WasiCall call) =>
         File(ref call, Rights.FdFilestatSetSize, out _, out var file) is var errno and not Errno.Success ? errno
         : call.U64(1) > long.MaxValue ? Errno.Inval
-        : file.SetSize((long)call.U64(1), host.Clock.Real(call.FuelUsed));
+        : SetSize(ref call, file, (long)call.U64(1));
 
     public Errno FilestatSetTimes(ref WasiCall call)
     {
@@ -149,6 +152,7 @@ internal sealed class FileFunctions(WasiHost host)
             offset = (long)stat.Size;
         }
         var now = host.Clock.Real(call.FuelUsed);
+        var length = LengthInMemory(file);
         var done = 0;
         for (uint i = 0; i < call.U32(2) && done < WasiLimits.TransferBytes; i++)
         {
@@ -170,7 +174,7 @@ internal sealed class FileFunctions(WasiHost host)
                 break;
             }
         }
-        call.Charge(done + (8L * call.U32(2)));
+        call.Charge(done + (8L * call.U32(2)) + ((LengthInMemory(file) - length) / BytesPerByte));
         if (errno != Errno.Success && done == 0)
         {
             return errno;
@@ -181,6 +185,16 @@ internal sealed class FileFunctions(WasiHost host)
         }
         return call.Put(resultSlot, (uint)done);
     }
+
+    private Errno SetSize(ref WasiCall call, FileNode file, long size)
+    {
+        var length = LengthInMemory(file);
+        var errno = file.SetSize(size, host.Clock.Real(call.FuelUsed));
+        call.Charge(Math.Abs(LengthInMemory(file) - length) / BytesPerByte);
+        return errno;
+    }
+
+    private static long LengthInMemory(FileNode file) => file is MemoryFile memory ? memory.Length : 0;
 
     private Errno Any(ref WasiCall call, Rights needed, out Descriptor descriptor)
     {

@@ -35,6 +35,9 @@ internal readonly record struct FileStat(
 /// <summary>The two times that a guest may set; null stays as it is.</summary>
 internal readonly record struct NewTimes(ulong? Accessed, ulong? Modified)
 {
+    private const TimeFlags BothAccesses = TimeFlags.Access | TimeFlags.AccessNow;
+    private const TimeFlags BothModifications = TimeFlags.Modification | TimeFlags.ModificationNow;
+
     /// <summary>False if the flags contradict each other.</summary>
     public static bool TryRead(ulong accessed, ulong modified, uint flags, ulong now, out NewTimes times)
     {
@@ -43,7 +46,7 @@ internal readonly record struct NewTimes(ulong? Accessed, ulong? Modified)
             set.HasFlag(TimeFlags.AccessNow) ? now : set.HasFlag(TimeFlags.Access) ? accessed : null,
             set.HasFlag(TimeFlags.ModificationNow) ? now : set.HasFlag(TimeFlags.Modification) ? modified : null);
         return flags <= (uint)TimeFlags.All
-            && (set & (TimeFlags.Access | TimeFlags.AccessNow)) != (TimeFlags.Access | TimeFlags.AccessNow)
-            && (set & (TimeFlags.Modification | TimeFlags.ModificationNow)) != (TimeFlags.Modification | TimeFlags.ModificationNow);
+            && (set & BothAccesses) != BothAccesses
+            && (set & BothModifications) != BothModifications;
     }
 }

@@ -1,8 +1,8 @@
 namespace MeshLedger.Wasm.Wasi;
 
 /// <summary>
-/// Time as the guest sees it: a nanosecond passes with every unit of fuel, and sleeping makes it pass at once. So the same run
-/// sees the same times on every machine, and never waits.
+/// Time as the guest sees it: a nanosecond passes with every unit of fuel, and sleeping makes it pass at once. So the
+/// same run sees the same times on every machine, and never waits.
 /// </summary>
 internal sealed class GuestClock(DateTimeOffset epoch)
 {

@@ -13,16 +13,19 @@ public sealed record GuestOptions
 
     public ReadOnlyMemory<byte> StandardInput { get; init; }
 
-    /// <summary>32 bytes from which random numbers and the clocks' offset come; the same seed gives the same run.</summary>
+    /// <summary>32 bytes from which random numbers and the clocks' offset come; the same seed gives the same
+    /// run.</summary>
     public ReadOnlyMemory<byte> Seed { get; init; } = new byte[32];
 
-    /// <summary>What the guest's clock shows at the start; it advances by a nanosecond a unit of fuel, and by what it sleeps.</summary>
+    /// <summary>What the guest's clock shows at the start; it advances by a nanosecond a unit of fuel, and by what it
+    /// sleeps.</summary>
     public DateTimeOffset Epoch { get; init; } = DateTimeOffset.UnixEpoch;
 
     /// <summary>Files under <c>/in</c>, read-only, by relative path.</summary>
     public ImmutableArray<GuestInput> Inputs { get; init; } = [];
 
-    /// <summary>Real directories, each under a path of the guest's. Nothing outside them can be reached. A run with one is not deterministic.</summary>
+    /// <summary>Real directories, each under a path of the guest's. Nothing outside them can be reached. A run with one
+    /// is not deterministic.</summary>
     public ImmutableArray<GuestDirectory> Directories { get; init; } = [];
 
     /// <summary>Bytes that the files under <c>/scratch</c> and <c>/out</c> may take in all; more is ENOSPC.</summary>
@@ -38,10 +41,11 @@ public sealed record GuestOptions
 
     public RunLimits Limits { get; init; } = RunLimits.Default;
 
-    public Tier Tier { get; init; } = Tier.Compiled;
+    public Tier Tier { get; init; } = Tier.Adaptive;
 }
 
-/// <summary>A file that the guest may read, as <c>/in/</c> and its path. Read by offset; never changed while the guest lives.</summary>
+/// <summary>A file that the guest may read, as <c>/in/</c> and its path. Read by offset; never changed while the guest
+/// lives.</summary>
 public sealed record GuestInput(string Path, long Length, Func<Stream> Open);
 
 /// <summary>A directory of the host under a path of the guest's.</summary>

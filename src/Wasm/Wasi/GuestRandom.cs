@@ -4,8 +4,9 @@ using System.Security.Cryptography;
 namespace MeshLedger.Wasm.Wasi;
 
 /// <summary>
-/// Random numbers from a seed: block i, counted from 0, is SHA-256 over the seed and i as 8 bytes, little end first; the stream is
-/// the blocks one after another. With a seed of 32 zero bytes it begins 2c34ce1df23b838c. Checked by GuestRandomTests.
+/// Random numbers from a seed: block i, counted from 0, is SHA-256 over the seed and i as 8 bytes, little end first;
+/// the stream is the blocks one after another. With a seed of 32 zero bytes it begins 2c34ce1df23b838c. Checked by
+/// GuestRandomTests.
 /// </summary>
 internal sealed class GuestRandom(ReadOnlyMemory<byte> seed)
 {

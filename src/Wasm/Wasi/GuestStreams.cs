@@ -36,7 +36,8 @@ internal sealed class InputStream(ReadOnlyMemory<byte> content) : FileNode
     public override Errno SetSize(long size, ulong now) => Errno.Inval;
 }
 
-/// <summary>Standard output or error: kept up to a limit. The guest is not told of what is dropped; the caller is.</summary>
+/// <summary>Standard output or error: kept up to a limit. The guest is not told of what is dropped; the caller
+/// is.</summary>
 internal sealed class OutputStream(long limit) : FileNode
 {
     private byte[] _bytes = [];

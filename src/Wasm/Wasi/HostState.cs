@@ -11,14 +11,16 @@ namespace MeshLedger.Wasm.Wasi;
 /// next inode u64
 /// nodes u32, by inode:  inode u64, type u8, accessed u64, modified u64, changed u64, and
 ///     directory (3)  entries u32, by name: name text, inode u64
-///     file (4)       length u64, chunks u32, by index: index u32, its bytes (4,096, or up to the file's end), not all zero
+///     file (4)       length u64, chunks u32, by index: index u32, its bytes
+///                    (4,096, or up to the end of the file; never all zero)
 ///     link (7)       target text
-/// descriptors u32, by number:  number u32, kind u8 (0 stdin, 1 stdout, 2 stderr, 3 memory, 4 /in, 5 configured directory),
-///     inode or index u64, offset u64, flags u16, rights u64, inheriting u64, preopen + 1 u16, names + 1 u32 (0: none kept):
+/// descriptors u32, by number:  number u32, kind u8, inode or index u64, offset u64, flags u16,
+///     rights u64, inheriting u64, preopen + 1 u16, names + 1 u32 (0: none kept):
 ///     name text, inode u64, type u8
+/// kind: 0 stdin, 1 stdout, 2 stderr, 3 memory, 4 /in, 5 configured directory
 /// </code>
-/// Inodes 1 and 2 are /scratch and /out. Inputs are not in it: options is a SHA-256 over all that the guest was given, of inputs
-/// their paths and lengths. Checked by HostStateTests.
+/// Inodes 1 and 2 are /scratch and /out. Inputs are not in it: options is a SHA-256 over all that the guest was given,
+/// of inputs their paths and lengths. Checked by HostStateTests.
 /// </summary>
 internal static class HostState
 {
@@ -78,7 +80,8 @@ internal static class HostState
         Texts([.. options.Directories.Select(directory => $"{directory.GuestPath}\0{directory.Writable}")]);
         to.U64((ulong)options.ScratchBytes).U64((ulong)options.StreamBytes);
         Texts(options.Entry is { } entry ? [entry] : []);
-        to.U32((uint)options.Limits.MemoryPages).U32((uint)options.Limits.TableEntries).U32((uint)options.Limits.CallDepth);
+        var limits = options.Limits;
+        to.U32((uint)limits.MemoryPages).U32((uint)limits.TableEntries).U32((uint)limits.CallDepth);
         return SHA256.HashData(to.Written.Span);
     }
 
@@ -147,7 +150,7 @@ internal static class HostState
             var node when Array.FindIndex(host.Preopens, preopen => preopen.Node == node) is var index and >= 0 =>
                 (KindReal, (ulong)index),
             _ => throw new InvalidOperationException(
-                "The guest cannot be written down while it has a file of a real directory open: what is in it is not the guest's."),
+                "The guest cannot be written down while it has a file of a real directory open."),
         };
         to.U32((uint)number).U8(kind).U64(inode).U64((ulong)descriptor.Offset).U16((ushort)descriptor.Flags);
         to.U64((ulong)descriptor.Rights).U64((ulong)descriptor.Inheriting).U16((ushort)(descriptor.Preopen + 1 ?? 0));

@@ -1,12 +1,14 @@
 namespace MeshLedger.Wasm.Wasi;
 
-/// <summary>Puts a saved state into a host that was just made. Trusts nothing: see <see cref="HostState"/> for what is expected.</summary>
+/// <summary>Puts a saved state into a host that was just made. Trusts nothing: see <see cref="HostState"/> for what is
+/// expected.</summary>
 internal static class HostStateReader
 {
     private const int LeastNodeBytes = 8 + 1 + 24 + 2;
     private const int LeastDescriptorBytes = 4 + 1 + 8 + 8 + 2 + 8 + 8 + 2 + 4;
 
-    /// <summary>Throws <see cref="FormatException"/> for a state that is damaged or of other options; the host is of no use then.</summary>
+    /// <summary>Throws <see cref="FormatException"/> for a state that is damaged or of other options; the host is of no
+    /// use then.</summary>
     public static void Restore(WasiHost host, ReadOnlySpan<byte> saved)
     {
         var from = new StateReader(saved);
@@ -110,7 +112,8 @@ internal static class HostStateReader
             case FileType.SymbolicLink:
                 var link = new MemoryLink(host.Memory, inode, changed, from.Text());
                 if (link.Length is 0 or > WasiLimits.PathBytes || link.Target.StartsWith('/')
-                    || link.Target.Contains('\0', StringComparison.Ordinal) || host.Memory.Room(link.Length) < link.Length)
+                    || link.Target.Contains('\0', StringComparison.Ordinal)
+                    || host.Memory.Room(link.Length) < link.Length)
                 {
                     throw from.Refuse("a link's target within the limit");
                 }
@@ -153,7 +156,8 @@ internal static class HostStateReader
 
     /// <summary>Gives the nodes their names. Returns how many more names than one each the files have.</summary>
     private static int Attach(
-        ref StateReader from, Dictionary<ulong, IMemoryNode> nodes, List<(MemoryDirectory Directory, string Name, ulong Inode)> entries)
+        ref StateReader from, Dictionary<ulong, IMemoryNode> nodes,
+        List<(MemoryDirectory Directory, string Name, ulong Inode)> entries)
     {
         var extra = 0;
         foreach (var (directory, name, inode) in entries)

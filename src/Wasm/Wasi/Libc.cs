@@ -4,7 +4,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace MeshLedger.Wasm.Wasi;
 
-/// <summary>The calls of Linux that name a file relative to an open directory, and their constants and errors.</summary>
+/// <summary>The calls of Linux that name a file relative to an open directory, and their constants and
+/// errors.</summary>
 internal static partial class Libc
 {
     public const int AtEmptyPath = 0x1000;
@@ -58,7 +59,8 @@ internal static partial class Libc
 
     public static Errno Check(int result) => result < 0 ? LastError() : Errno.Success;
 
-    /// <summary>What is known of a name in a directory (never following it), or of an open file where the name is empty.</summary>
+    /// <summary>What is known of a name in a directory (never following it), or of an open file where the name is
+    /// empty.</summary>
     public static unsafe Errno Stat(SafeFileHandle directory, string name, out FileStat stat)
     {
         var bytes = stackalloc byte[256];
@@ -78,13 +80,16 @@ internal static partial class Libc
             _ => FileType.Unknown,
         };
         stat = new FileStat(
-            BinaryPrimitives.ReadUInt64LittleEndian(read[136..]), BinaryPrimitives.ReadUInt64LittleEndian(read[32..]), type,
+            BinaryPrimitives.ReadUInt64LittleEndian(read[136..]),
+            BinaryPrimitives.ReadUInt64LittleEndian(read[32..]),
+            type,
             BinaryPrimitives.ReadUInt32LittleEndian(read[16..]), BinaryPrimitives.ReadUInt64LittleEndian(read[40..]),
             Time(read[64..]), Time(read[112..]), Time(read[96..]));
         return Errno.Success;
     }
 
-    /// <summary>The names in a directory with their types, without "." and "..", in the file system's order; null if there are too many.</summary>
+    /// <summary>The names in a directory with their types, without "." and "..", in the file system's order; null if
+    /// there are too many.</summary>
     public static unsafe List<DirectoryEntry>? List(SafeFileHandle directory, int most)
     {
         var copy = OpenAt(directory, ".", Directory | CloseOnExec, 0);
@@ -149,7 +154,8 @@ internal static partial class Libc
     public static partial int RenameAt(SafeFileHandle directory, string name, SafeFileHandle to, string newName);
 
     [LibraryImport("libc", EntryPoint = "linkat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    public static partial int LinkAt(SafeFileHandle directory, string name, SafeFileHandle to, string newName, int flags);
+    public static partial int LinkAt(
+        SafeFileHandle directory, string name, SafeFileHandle to, string newName, int flags);
 
     [LibraryImport("libc", EntryPoint = "symlinkat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int SymbolicLinkAt(string target, SafeFileHandle directory, string name);
@@ -191,7 +197,8 @@ internal static partial class Libc
     private static partial int CloseDirectory(nint stream);
 
     private static ulong Time(ReadOnlySpan<byte> at) => unchecked(
-        (BinaryPrimitives.ReadUInt64LittleEndian(at) * 1_000_000_000) + BinaryPrimitives.ReadUInt32LittleEndian(at[8..]));
+        (BinaryPrimitives.ReadUInt64LittleEndian(at) * 1_000_000_000)
+        + BinaryPrimitives.ReadUInt32LittleEndian(at[8..]));
 
     private static long[] Split(ulong? time) =>
         time is { } at ? [(long)(at / 1_000_000_000), (long)(at % 1_000_000_000)] : [0, OmitTime];

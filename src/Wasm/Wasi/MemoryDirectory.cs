@@ -28,7 +28,8 @@ internal sealed class MemoryDirectory(MemoryFileSystem system, ulong inode, ulon
 
     public override Errno SetTimes(NewTimes times, ulong now) => State.Set(times, now);
 
-    public override Errno Find(string name, out Node? node) => _entries.TryGetValue(name, out node) ? Errno.Success : Errno.Noent;
+    public override Errno Find(string name, out Node? node) =>
+        _entries.TryGetValue(name, out node) ? Errno.Success : Errno.Noent;
 
     public override Errno List(out DirectoryEntry[] entries)
     {
@@ -44,7 +45,8 @@ internal sealed class MemoryDirectory(MemoryFileSystem system, ulong inode, ulon
     public override Errno CreateFile(string name, ulong now, out FileNode? file)
     {
         file = null;
-        if (CanAdd(name) is var errno and not Errno.Success || (errno = State.System.Enter(out var inode)) != Errno.Success)
+        if (CanAdd(name) is var errno and not Errno.Success
+            || (errno = State.System.Enter(out var inode)) != Errno.Success)
         {
             return errno;
         }

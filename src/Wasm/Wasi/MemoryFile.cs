@@ -1,8 +1,8 @@
 namespace MeshLedger.Wasm.Wasi;
 
 /// <summary>
-/// A file in memory, in chunks of 4 KiB of which those that were never written are not there. It counts with its length, holes
-/// included.
+/// A file in memory, in chunks of 4 KiB of which those that were never written are not there. It counts with its
+/// length, holes included.
 /// </summary>
 internal sealed class MemoryFile(MemoryFileSystem system, ulong inode, ulong created) : FileNode, IMemoryNode
 {
@@ -147,7 +147,8 @@ internal sealed class MemoryFile(MemoryFileSystem system, ulong inode, ulong cre
 }
 
 /// <summary>A symbolic link in memory. Its target counts like a file's bytes.</summary>
-internal sealed class MemoryLink(MemoryFileSystem system, ulong inode, ulong created, string target) : LinkNode, IMemoryNode
+internal sealed class MemoryLink(MemoryFileSystem system, ulong inode, ulong created, string target)
+    : LinkNode, IMemoryNode
 {
     public MemoryNodeState State { get; } = new(system, inode, created);
 

@@ -1,8 +1,8 @@
 namespace MeshLedger.Wasm.Wasi;
 
 /// <summary>
-/// Files, directories and links in memory, with what they may take in all. Inodes are numbered in the order of creation, so that
-/// the same guest sees the same numbers everywhere.
+/// Files, directories and links in memory, with what they may take in all. Inodes are numbered in the order of
+/// creation, so that the same guest sees the same numbers everywhere.
 /// </summary>
 internal sealed class MemoryFileSystem(ulong device, long bytes, ulong created, bool readOnly)
 {

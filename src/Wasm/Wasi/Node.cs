@@ -27,10 +27,12 @@ internal abstract class FileNode : Node
 {
     public override FileType Type => FileType.RegularFile;
 
-    /// <summary>False for what goes by without being asked: it has a position of its own, and offsets mean nothing.</summary>
+    /// <summary>False for what goes by without being asked: it has a position of its own, and offsets mean
+    /// nothing.</summary>
     public virtual bool Seekable => true;
 
-    /// <summary>Gives what is to be read and written: the node itself, unless the host has to open something for it.</summary>
+    /// <summary>Gives what is to be read and written: the node itself, unless the host has to open something for
+    /// it.</summary>
     public virtual Errno Open(bool write, out FileNode opened)
     {
         opened = this;
@@ -64,7 +66,8 @@ internal abstract class DirectoryNode : Node
 {
     public override FileType Type => FileType.Directory;
 
-    /// <summary>True if nothing below it may be changed: opening for writing is refused before anything is looked up.</summary>
+    /// <summary>True if nothing below it may be changed: opening for writing is refused before anything is looked
+    /// up.</summary>
     public abstract bool ReadOnly { get; }
 
     /// <summary>The node with a name, or <see cref="Errno.Noent"/>.</summary>

@@ -2,7 +2,8 @@ using System.Text;
 
 namespace MeshLedger.Wasm.Wasi;
 
-/// <summary>The path_* functions. Each path belongs to a directory that the guest has open, and cannot lead out of it.</summary>
+/// <summary>The path_* functions. Each path belongs to a directory that the guest has open, and cannot lead out of
+/// it.</summary>
 internal sealed class PathFunctions(WasiHost host)
 {
     private const uint FollowLinks = 1;
@@ -79,7 +80,8 @@ internal sealed class PathFunctions(WasiHost host)
         {
             return Errno.Fault;
         }
-        var request = new OpenRequest((OpenFlags)open, (DescriptorFlags)flags, rights, inheriting, host.Clock.Real(call.FuelUsed));
+        var now = host.Clock.Real(call.FuelUsed);
+        var request = new OpenRequest((OpenFlags)open, (DescriptorFlags)flags, rights, now);
         if (host.Descriptors.Find(call.U32(0)) is { } directory
             && request.Open.HasFlag(OpenFlags.Create) && !directory.May(Rights.PathCreateFile))
         {
@@ -153,8 +155,13 @@ internal sealed class PathFunctions(WasiHost host)
             errno = Walk(ref call, 3, 4, Rights.PathRenameTarget, follow: false, out var to);
             using (to)
             {
+                if (from!.Found is MemoryDirectory)
+                {
+                    // What lies below it is looked through for how deep it is.
+                    call.Charge(64L * host.Memory.Nodes);
+                }
                 return errno != Errno.Success ? errno
-                    : from!.Name is null || to!.Name is null ? Errno.Busy
+                    : from.Name is null || to!.Name is null ? Errno.Busy
                     : from.Found is null ? Errno.Noent
                     : to.WantsDirectory && from.Found is not DirectoryNode ? Errno.Notdir
                     : from.Parent.Rename(from.Name, to.Parent, to.Name, now);
@@ -187,12 +194,13 @@ internal sealed class PathFunctions(WasiHost host)
         var errno = Walk(ref call, 0, 1, Rights.PathUnlinkFile, follow: false, out var walk);
         using (walk)
         {
-            return errno != Errno.Success ? errno : walk!.Name is null ? Errno.Isdir : walk.Parent.RemoveFile(walk.Name, now);
+            return errno != Errno.Success ? errno : walk!.Name is null ? Errno.Isdir
+                : walk.Parent.RemoveFile(walk.Name, now);
         }
     }
 
     private readonly record struct OpenRequest(
-        OpenFlags Open, DescriptorFlags Flags, Rights Rights, Rights Inheriting, ulong Now)
+        OpenFlags Open, DescriptorFlags Flags, Rights Rights, ulong Now)
     {
         public bool Has(OpenFlags flag) => (Open & flag) != 0;
     }
@@ -219,8 +227,8 @@ internal sealed class PathFunctions(WasiHost host)
                 return Errno.Loop;
             case DirectoryNode directory:
                 node = directory;
-                return request.Has(OpenFlags.Truncate | OpenFlags.Create)
-                    || (request.Rights.HasFlag(Rights.FdWrite) && !request.Has(OpenFlags.Directory)) ? Errno.Isdir : Errno.Success;
+                var writes = request.Rights.HasFlag(Rights.FdWrite) && !request.Has(OpenFlags.Directory);
+                return writes || request.Has(OpenFlags.Truncate | OpenFlags.Create) ? Errno.Isdir : Errno.Success;
             case FileNode when request.Has(OpenFlags.Directory):
                 return Errno.Notdir;
             case FileNode file:
@@ -238,7 +246,8 @@ internal sealed class PathFunctions(WasiHost host)
         }
     }
 
-    private Errno Walk(ref WasiCall call, int descriptorSlot, int pathSlot, Rights needed, bool follow, out PathWalk? walk)
+    private Errno Walk(
+        ref WasiCall call, int descriptorSlot, int pathSlot, Rights needed, bool follow, out PathWalk? walk)
     {
         walk = null;
         if (host.Descriptors.Find(call.U32(descriptorSlot)) is not { } descriptor)

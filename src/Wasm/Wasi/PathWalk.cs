@@ -3,9 +3,9 @@ using System.Text;
 namespace MeshLedger.Wasm.Wasi;
 
 /// <summary>
-/// Follows a path from an open directory, component by component and link by link, and never above where it began: ".." and
-/// relative links are resolved here, by going back over what was walked; an absolute path or link is refused. The directories
-/// that are opened on the way are released by Dispose.
+/// Follows a path from an open directory, component by component and link by link, and never above where it began: ".."
+/// and relative links are resolved here, by going back over what was walked; an absolute path or link is refused. The
+/// directories that are opened on the way are released by Dispose.
 /// </summary>
 internal sealed class PathWalk : IDisposable
 {

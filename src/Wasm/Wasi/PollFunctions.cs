@@ -3,8 +3,8 @@ using System.Buffers.Binary;
 namespace MeshLedger.Wasm.Wasi;
 
 /// <summary>
-/// poll_oneoff. Streams and files are always ready, so a guest only ever waits for a clock, and that it does not really: its
-/// clocks go on to the earliest time that it waits for.
+/// poll_oneoff. Streams and files are always ready, so a guest only ever waits for a clock, and that it does not
+/// really: its clocks go on to the earliest time that it waits for.
 /// </summary>
 internal sealed class PollFunctions(WasiHost host)
 {
@@ -39,7 +39,8 @@ internal sealed class PollFunctions(WasiHost host)
             {
                 return Errno.Inval;
             }
-            wait = Math.Min(wait, at[8] == OfClock && Left(at, call.FuelUsed, out var left) == Errno.Success ? left : 0);
+            var waits = at[8] == OfClock && Left(at, call.FuelUsed, out var left) == Errno.Success ? left : 0;
+            wait = Math.Min(wait, waits);
         }
         uint given = 0;
         for (var at = subscriptions; !at.IsEmpty; at = at[SubscriptionBytes..])
@@ -85,7 +86,8 @@ internal sealed class PollFunctions(WasiHost host)
         else
         {
             var descriptor = host.Descriptors.Find(BinaryPrimitives.ReadUInt32LittleEndian(subscription[16..]));
-            errno = descriptor is null ? Errno.Badf : !descriptor.May(Rights.PollFdReadwrite) ? Errno.Notcapable : Errno.Success;
+            errno = descriptor is null ? Errno.Badf
+                : descriptor.May(Rights.PollFdReadwrite) ? Errno.Success : Errno.Notcapable;
             if (descriptor is not null && subscription[8] == OfRead)
             {
                 (bytes, flags) = Ready(descriptor);

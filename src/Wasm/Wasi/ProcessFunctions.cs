@@ -52,7 +52,8 @@ internal sealed class ProcessFunctions(WasiHost host)
 
     public static Errno Exit(ref WasiCall call) => throw new GuestExitException((int)call.U32(0));
 
-    /// <summary>There are no handlers in preview 1, so a signal that is not ignored ends the guest, as by a shell: 128 and its number.</summary>
+    /// <summary>There are no handlers in preview 1, so a signal that is not ignored ends the guest, as by a shell: 128
+    /// and its number.</summary>
     public static Errno Raise(ref WasiCall call) => call.U32(0) switch
     {
         // none, chld, cont, urg and winch do nothing.
@@ -66,13 +67,15 @@ internal sealed class ProcessFunctions(WasiHost host)
     private static byte[] ZeroEnded(string text) => [.. Encoding.UTF8.GetBytes(text), 0];
 
     private static Errno Sizes(ref WasiCall call, byte[][] strings) =>
-        call.Put(0, (uint)strings.Length) is var errno and not Errno.Success ? errno : call.Put(1, (uint)strings.Sum(one => one.Length));
+        call.Put(0, (uint)strings.Length) is var errno and not Errno.Success ? errno
+        : call.Put(1, (uint)strings.Sum(one => one.Length));
 
     private static Errno Strings(ref WasiCall call, byte[][] strings)
     {
         var total = (uint)strings.Sum(one => one.Length);
         var address = call.U32(1);
-        if (!call.TryBytes(call.U32(0), (uint)strings.Length * 4, out var pointers) || !call.TryBytes(address, total, out var text))
+        if (!call.TryBytes(call.U32(0), (uint)strings.Length * 4, out var pointers)
+            || !call.TryBytes(address, total, out var text))
         {
             return Errno.Fault;
         }

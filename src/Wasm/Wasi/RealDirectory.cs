@@ -16,7 +16,8 @@ internal sealed class RealDirectory(SafeFileHandle handle, bool writable) : Dire
 
     public override bool ReadOnly => !writable;
 
-    /// <summary>Opens a configured directory; links in its own path are the configuration's business and are followed.</summary>
+    /// <summary>Opens a configured directory; links in its own path are the configuration's business and are
+    /// followed.</summary>
     public static RealDirectory Open(GuestDirectory directory)
     {
         if (!OperatingSystem.IsLinux())
@@ -25,13 +26,15 @@ internal sealed class RealDirectory(SafeFileHandle handle, bool writable) : Dire
         }
         var opened = Libc.Open(directory.HostPath, Libc.Directory | Libc.CloseOnExec, 0);
         return opened < 0
-            ? throw new DirectoryNotFoundException($"The directory {directory.HostPath} cannot be opened: {Libc.LastError()}.")
+            ? throw new DirectoryNotFoundException(
+                $"The directory {directory.HostPath} cannot be opened: {Libc.LastError()}.")
             : new RealDirectory(new SafeFileHandle(opened, ownsHandle: true), directory.Writable);
     }
 
     public override Errno Stat(out FileStat stat) => Libc.Stat(handle, "", out stat);
 
-    public override Errno SetTimes(NewTimes times, ulong now) => writable ? Libc.SetTimes(handle, null, times) : Errno.Rofs;
+    public override Errno SetTimes(NewTimes times, ulong now) =>
+        writable ? Libc.SetTimes(handle, null, times) : Errno.Rofs;
 
     public override Errno Sync(bool dataOnly) => Libc.Check(Libc.Sync(handle));
 
@@ -105,7 +108,8 @@ internal sealed class RealDirectory(SafeFileHandle handle, bool writable) : Dire
         : target.StartsWith('/') || target.Split('/').Contains("..") ? Errno.Perm
         : Libc.Check(Libc.SymbolicLinkAt(target, handle, name));
 
-    public override Errno RemoveFile(string name, ulong now) => writable ? Libc.Check(Libc.UnlinkAt(handle, name, 0)) : Errno.Rofs;
+    public override Errno RemoveFile(string name, ulong now) =>
+        writable ? Libc.Check(Libc.UnlinkAt(handle, name, 0)) : Errno.Rofs;
 
     public override Errno RemoveDirectory(string name, ulong now) =>
         writable ? Libc.Check(Libc.UnlinkAt(handle, name, Libc.AtRemoveDirectory)) : Errno.Rofs;
@@ -132,7 +136,8 @@ internal sealed class RealDirectory(SafeFileHandle handle, bool writable) : Dire
 }
 
 /// <summary>A symbolic link of the host, as it was when it was looked up.</summary>
-internal sealed class RealLink(SafeFileHandle directory, string name, FileStat found, string target, bool writable) : LinkNode
+internal sealed class RealLink(SafeFileHandle directory, string name, FileStat found, string target, bool writable)
+    : LinkNode
 {
     public override string Target => target;
 
@@ -142,5 +147,6 @@ internal sealed class RealLink(SafeFileHandle directory, string name, FileStat f
         return Errno.Success;
     }
 
-    public override Errno SetTimes(NewTimes times, ulong now) => writable ? Libc.SetTimes(directory, name, times) : Errno.Rofs;
+    public override Errno SetTimes(NewTimes times, ulong now) =>
+        writable ? Libc.SetTimes(directory, name, times) : Errno.Rofs;
 }

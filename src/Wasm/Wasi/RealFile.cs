@@ -3,8 +3,8 @@ using Microsoft.Win32.SafeHandles;
 namespace MeshLedger.Wasm.Wasi;
 
 /// <summary>
-/// A file of the host: found by name in an open directory, or open. Only regular files are ever opened; to open a pipe or a
-/// device can wait, or do something.
+/// A file of the host: found by name in an open directory, or open. Only regular files are ever opened; to open a pipe
+/// or a device can wait, or do something.
 /// </summary>
 internal sealed class RealFile : FileNode
 {

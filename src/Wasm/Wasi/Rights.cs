@@ -36,12 +36,12 @@ internal enum Rights : ulong
 
     OfInput = FdRead | FdFdstatSetFlags | FdAdvise | FdFilestatGet | PollFdReadwrite,
     OfOutput = FdWrite | FdFdstatSetFlags | FdSync | FdDatasync | FdFilestatGet | PollFdReadwrite,
-    OfFile = FdDatasync | FdRead | FdSeek | FdFdstatSetFlags | FdSync | FdTell | FdWrite | FdAdvise | FdAllocate | FdFilestatGet
-        | FdFilestatSetSize | FdFilestatSetTimes | PollFdReadwrite,
-    OfDirectory = FdFdstatSetFlags | FdSync | FdDatasync | FdAdvise | PathCreateDirectory | PathCreateFile | PathLinkSource
-        | PathLinkTarget | PathOpen | FdReaddir | PathReadlink | PathRenameSource | PathRenameTarget | PathFilestatGet
-        | PathFilestatSetSize | PathFilestatSetTimes | FdFilestatGet | FdFilestatSetTimes | PathSymlink | PathRemoveDirectory
-        | PathUnlinkFile | PollFdReadwrite,
+    OfFile = FdDatasync | FdRead | FdSeek | FdFdstatSetFlags | FdSync | FdTell | FdWrite | FdAdvise | FdAllocate
+        | FdFilestatGet | FdFilestatSetSize | FdFilestatSetTimes | PollFdReadwrite,
+    OfDirectory = FdFdstatSetFlags | FdSync | FdDatasync | FdAdvise | PathCreateDirectory | PathCreateFile
+        | PathLinkSource | PathLinkTarget | PathOpen | FdReaddir | PathReadlink | PathRenameSource | PathRenameTarget
+        | PathFilestatGet | PathFilestatSetSize | PathFilestatSetTimes | FdFilestatGet | FdFilestatSetTimes
+        | PathSymlink | PathRemoveDirectory | PathUnlinkFile | PollFdReadwrite,
     All = OfFile | OfDirectory,
 }
 

@@ -44,10 +44,12 @@ internal sealed class StateWriter
         return this;
     }
 
-    public StateWriter Text(string value) => U16((ushort)Encoding.UTF8.GetByteCount(value)).Bytes(Encoding.UTF8.GetBytes(value));
+    public StateWriter Text(string value) =>
+        U16((ushort)Encoding.UTF8.GetByteCount(value)).Bytes(Encoding.UTF8.GetBytes(value));
 }
 
-/// <summary>Reads a saved state. All that is not as <see cref="StateWriter"/> wrote it is a <see cref="FormatException"/>.</summary>
+/// <summary>Reads a saved state. All that is not as <see cref="StateWriter"/> wrote it is a <see
+/// cref="FormatException"/>.</summary>
 internal ref struct StateReader(ReadOnlySpan<byte> bytes)
 {
     private static readonly UTF8Encoding Utf8 = new(false, throwOnInvalidBytes: true);
@@ -66,7 +68,8 @@ internal ref struct StateReader(ReadOnlySpan<byte> bytes)
     public ulong U64() => BinaryPrimitives.ReadUInt64LittleEndian(Bytes(8));
 
     /// <summary>A number below 2^63.</summary>
-    public long I64() => U64() is var value && value <= long.MaxValue ? (long)value : throw Refuse("a number below 2^63");
+    public long I64() =>
+        U64() is var value && value <= long.MaxValue ? (long)value : throw Refuse("a number below 2^63");
 
     /// <summary>How many things follow, of which each takes so many bytes at least: more cannot be there.</summary>
     public int Count(int bytesEach)

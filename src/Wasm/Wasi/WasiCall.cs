@@ -4,8 +4,8 @@ using System.Text;
 namespace MeshLedger.Wasm.Wasi;
 
 /// <summary>
-/// One call of a guest to the host: its arguments, its memory, and what the call costs. All that crosses the border goes through
-/// here; an address that is not the guest's is <see cref="Errno.Fault"/>.
+/// One call of a guest to the host: its arguments, its memory, and what the call costs. All that crosses the border
+/// goes through here; an address that is not the guest's is <see cref="Errno.Fault"/>.
 /// </summary>
 internal ref struct WasiCall(Memory? memory, Span<ulong> slots, long fuelUsed)
 {
@@ -64,7 +64,8 @@ internal ref struct WasiCall(Memory? memory, Span<ulong> slots, long fuelUsed)
         return Errno.Success;
     }
 
-    /// <summary>Whether a result of so many bytes may be put there: to be asked before something is done that cannot be undone.</summary>
+    /// <summary>Whether a result of so many bytes may be put there: to be asked before something is done that cannot be
+    /// undone.</summary>
     public readonly bool CanPut(int slot, uint bytes) => TryBytes(U32(slot), bytes, out _);
 
     /// <summary>Reads the path whose address and length are in a slot and the next.</summary>
@@ -129,6 +130,7 @@ internal ref struct WasiCall(Memory? memory, Span<ulong> slots, long fuelUsed)
             return Errno.Fault;
         }
         var length = Math.Min(BinaryPrimitives.ReadUInt32LittleEndian(vector[4..]), (uint)most);
-        return TryBytes(BinaryPrimitives.ReadUInt32LittleEndian(vector), length, out bytes) ? Errno.Success : Errno.Fault;
+        var address = BinaryPrimitives.ReadUInt32LittleEndian(vector);
+        return TryBytes(address, length, out bytes) ? Errno.Success : Errno.Fault;
     }
 }

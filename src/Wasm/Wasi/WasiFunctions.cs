@@ -6,7 +6,8 @@ namespace MeshLedger.Wasm.Wasi;
 /// <summary>The functions of preview 1 with their types: one visible table.</summary>
 internal static class WasiFunctions
 {
-    /// <summary>By name; <c>i</c> is an i32, <c>I</c> an i64. All but <c>proc_exit</c> give an errno as an i32.</summary>
+    /// <summary>By name; <c>i</c> is an i32, <c>I</c> an i64. All but <c>proc_exit</c> give an errno as an
+    /// i32.</summary>
     private static readonly FrozenDictionary<string, FunctionType> Types = new Dictionary<string, string>
     {
         ["args_get"] = "ii",

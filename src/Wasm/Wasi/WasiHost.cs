@@ -6,8 +6,8 @@ namespace MeshLedger.Wasm.Wasi;
 internal delegate Errno WasiFunction(ref WasiCall call);
 
 /// <summary>
-/// The host of one guest: all that preview 1 shows it of the world, and the whole state of that. Descriptors 0 to 2 are the
-/// streams, 3 is /in, 4 is /scratch, 5 is /out, and from 6 on are the configured directories.
+/// The host of one guest: all that preview 1 shows it of the world, and the whole state of that. Descriptors 0 to 2 are
+/// the streams, 3 is /in, 4 is /scratch, 5 is /out, and from 6 on are the configured directories.
 /// </summary>
 internal sealed class WasiHost : IDisposable
 {
@@ -118,18 +118,20 @@ internal sealed class WasiHost : IDisposable
         }
         var words = options.Arguments.Concat(options.Environment.SelectMany(pair => new[] { pair.Key, pair.Value }));
         if (words.Any(word => word.Contains('\0', StringComparison.Ordinal))
-            || options.Environment.Any(pair => pair.Key.Length == 0 || pair.Key.Contains('=', StringComparison.Ordinal)))
+            || options.Environment.Any(pair => pair.Key is "" || pair.Key.Contains('=', StringComparison.Ordinal)))
         {
-            throw new ArgumentException("Arguments and environment contain no zero bytes, names no '='.", nameof(options));
+            throw new ArgumentException("Arguments and environment have no zero bytes, names no '='.", nameof(options));
         }
         var paths = new HashSet<string>(StringComparer.Ordinal) { "/in", "/scratch", "/out" };
         foreach (var directory in options.Directories)
         {
-            if (!directory.GuestPath.StartsWith('/') || Encoding.UTF8.GetByteCount(directory.GuestPath) > WasiLimits.PathBytes
+            if (!directory.GuestPath.StartsWith('/')
+                || Encoding.UTF8.GetByteCount(directory.GuestPath) > WasiLimits.PathBytes
                 || !paths.Add(directory.GuestPath))
             {
                 throw new ArgumentException(
-                    $"A directory's path in the guest is absolute and not used twice: '{directory.GuestPath}'.", nameof(options));
+                    $"A directory's path in the guest is absolute and not used twice: '{directory.GuestPath}'.",
+                    nameof(options));
             }
         }
         if (options.Directories.Length > WasiLimits.Descriptors / 2)

@@ -1,6 +1,7 @@
 namespace MeshLedger.Wasm.Wasi;
 
-/// <summary>Bounds that every guest has, whatever its options. They are part of what a run means: the same on every machine.</summary>
+/// <summary>Bounds that every guest has, whatever its options. They are part of what a run means: the same on every
+/// machine.</summary>
 internal static class WasiLimits
 {
     public const int Descriptors = 1_024;
