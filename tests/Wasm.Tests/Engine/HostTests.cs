@@ -63,4 +63,17 @@ public sealed class HostTests
         Assert.Throws<ArgumentException>(() => instance.Invoke("count", Value.I64(1)));
         Assert.Throws<ArgumentException>(() => instance.Invoke("nothing"));
     }
+
+    [Theory]
+    [MemberData(nameof(Tiers))]
+    public void What_a_disposed_store_held_is_empty_and_not_called(Tier tier)
+    {
+        var store = new Store(null, tier);
+        var instance = Instance.Instantiate(new TestModule().Memory(1).Function("f", [], [], [], []).Module(), new Imports(), store);
+        var memory = instance.Memory!;
+        store.Dispose();
+        store.Dispose();
+        Assert.False(memory.TrySlice(0, 1, out _));
+        Assert.Throws<ObjectDisposedException>(() => instance.Invoke("f"));
+    }
 }
