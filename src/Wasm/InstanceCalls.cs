@@ -61,6 +61,7 @@ public sealed unsafe partial class Instance
     /// <summary>Runs a function with its arguments in slots, where its results will be. The store must have begun.</summary>
     internal void Enter(int function, Span<ulong> slots)
     {
+        ObjectDisposedException.ThrowIf(_freed, this);
         if (function < _imported.Length)
         {
             CallImport(function, slots, Owner.DepthLeft);
@@ -134,6 +135,7 @@ public sealed unsafe partial class Instance
     /// <summary>Goes on with the store's saved frames in compiled code, until the outermost ends or the guest pauses.</summary>
     internal void Continue(Span<ulong> slots)
     {
+        ObjectDisposedException.ThrowIf(_freed, this);
         StackLimit = HostStack.LimitFor(Module);
         do
         {

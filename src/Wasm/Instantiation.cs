@@ -175,6 +175,8 @@ public sealed unsafe partial class Instance
         {
             memory.Dispose();
         }
+        _saveArea?.Dispose();
+        SaveArea = null;
         MemoryBase = null;
         MemoryLength = 0;
     }

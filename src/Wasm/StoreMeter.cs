@@ -108,6 +108,19 @@ public sealed partial class Store
         }
     }
 
+    /// <summary>
+    /// Ends the slice now if the host wants something: compiling takes time and no fuel, so a guest of many functions would
+    /// otherwise not be heard for long.
+    /// </summary>
+    internal void Attend(Instance instance)
+    {
+        if (instance.Fuel > 0 && (_pauseRequested || Clock.GetTimestamp() > _deadline))
+        {
+            SliceEnd -= instance.Fuel;
+            instance.Fuel = 0;
+        }
+    }
+
     /// <summary>The first frame of a guest that found its fuel below zero is about to be saved.</summary>
     internal void Leave(Instance instance)
     {

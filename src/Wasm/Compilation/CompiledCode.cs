@@ -91,7 +91,7 @@ internal sealed unsafe class CompiledCode
             {
                 var code = _module.CodeOf(function);
                 var compiler = new FunctionCompiler(_module, code, _module.Pausable);
-                var method = _module.IsCompilable(code) ? compiler.Compile() : compiler.CompileDetour();
+                var method = compiler.IsFeasible ? compiler.Compile() : compiler.CompileDetour();
                 var address = IlTypes.AddressOf(method);
                 _places[function] = compiler.Places;
                 _methods[function] = method;
@@ -118,7 +118,7 @@ internal sealed unsafe class CompiledCode
             {
                 var code = _module.CodeOf(frame.Function);
                 var compiler = new FunctionCompiler(_module, code, pausable: true);
-                var method = _module.IsCompilable(code) ? compiler.CompileResume(place, awaiting) : compiler.CompileResumeDetour();
+                var method = compiler.IsFeasible ? compiler.CompileResume(place, awaiting) : compiler.CompileResumeDetour();
                 resume = (method, IlTypes.AddressOf(method));
                 _resumes.Add((frame.Function, place, awaiting), resume);
             }

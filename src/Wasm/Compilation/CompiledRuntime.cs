@@ -12,7 +12,12 @@ internal static unsafe partial class CompiledRuntime
     {
         var function = (int)(context >> 32);
         var compiled = instance.Module.Compiled;
-        return instance.Owner.Tier == Tier.Adaptive && compiled.IsOnTrial(function) ? 0 : compiled.Compile(function);
+        if (instance.Owner.Tier == Tier.Adaptive && compiled.IsOnTrial(function))
+        {
+            return 0;
+        }
+        instance.Owner.Attend(instance);
+        return compiled.Compile(function);
     }
 
     /// <summary>One of the first calls of a function: in the interpreter, and not for long.</summary>
