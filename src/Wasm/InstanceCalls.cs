@@ -147,6 +147,11 @@ public sealed unsafe partial class Instance
     private void Call(Function target, Span<ulong> slots, int depth)
     {
         var (pausable, depthLeft, running) = (Owner.Pausable, Owner.DepthLeft, Owner.Running);
+        if (Owner.Crossings == Store.MostCrossings)
+        {
+            throw new TrapException(TrapKind.CallStackExhausted, "calls between instances and the host are nested too deeply");
+        }
+        Owner.Crossings++;
         Owner.Pausable = false;
         Owner.DepthLeft = depth;
         try
@@ -172,6 +177,7 @@ public sealed unsafe partial class Instance
         finally
         {
             (Owner.Pausable, Owner.DepthLeft, Owner.Running) = (pausable, depthLeft, running);
+            Owner.Crossings--;
         }
     }
 

@@ -37,6 +37,14 @@ public sealed partial class Store
     /// <summary>What is left of the call depth for what the host calls next.</summary>
     internal int DepthLeft;
 
+    /// <summary>
+    /// Calls out of an instance's code, to the host or to another instance, that may be open at once. Each takes frames of the host's
+    /// stack, of which little may be left (<see cref="Runtime.HostStack"/>), and is to end at the same call everywhere.
+    /// </summary>
+    internal const int MostCrossings = 64;
+
+    internal int Crossings;
+
     /// <summary>The instance whose code runs, or that called the host; null outside of calls.</summary>
     internal Instance? Running;
 
