@@ -105,7 +105,7 @@ public sealed partial class Execution
         {
             _instance.Enter(_function, _slots);
         }
-        else if (store.Tier == Tier.Compiled)
+        else if (store.Tier != Tier.Interpreter)
         {
             _instance.Continue(_slots);
         }

@@ -61,6 +61,7 @@ public sealed unsafe partial class Instance
     /// <summary>Runs a function with its arguments in slots, where its results will be. The store must have begun.</summary>
     internal void Enter(int function, Span<ulong> slots)
     {
+        ObjectDisposedException.ThrowIf(_freed, this);
         if (function < _imported.Length)
         {
             CallImport(function, slots, Owner.DepthLeft);
@@ -116,7 +117,7 @@ public sealed unsafe partial class Instance
 
     private void Run(int function, Span<ulong> slots, int depth)
     {
-        if (Owner.Tier == Tier.Compiled)
+        if (Owner.Tier != Tier.Interpreter)
         {
             StackLimit = HostStack.LimitFor(Module);
             CompiledCode.Call(this, function, slots, depth);
@@ -134,6 +135,7 @@ public sealed unsafe partial class Instance
     /// <summary>Goes on with the store's saved frames in compiled code, until the outermost ends or the guest pauses.</summary>
     internal void Continue(Span<ulong> slots)
     {
+        ObjectDisposedException.ThrowIf(_freed, this);
         StackLimit = HostStack.LimitFor(Module);
         do
         {
@@ -145,6 +147,11 @@ public sealed unsafe partial class Instance
     private void Call(Function target, Span<ulong> slots, int depth)
     {
         var (pausable, depthLeft, running) = (Owner.Pausable, Owner.DepthLeft, Owner.Running);
+        if (Owner.Crossings == Store.MostCrossings)
+        {
+            throw new TrapException(TrapKind.CallStackExhausted, "calls between instances and the host are nested too deeply");
+        }
+        Owner.Crossings++;
         Owner.Pausable = false;
         Owner.DepthLeft = depth;
         try
@@ -170,6 +177,7 @@ public sealed unsafe partial class Instance
         finally
         {
             (Owner.Pausable, Owner.DepthLeft, Owner.Running) = (pausable, depthLeft, running);
+            Owner.Crossings--;
         }
     }
 

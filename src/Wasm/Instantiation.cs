@@ -68,12 +68,12 @@ public sealed unsafe partial class Instance
         }
         _slots = new NativeBlock(widest);
         Slots = _slots.Words;
-        if (store.Tier == Tier.Compiled)
+        if (store.Tier != Tier.Interpreter)
         {
             _saveArea = new NativeBlock(Module.MostCompiledWords + 16);
             SaveArea = _saveArea.Words;
         }
-        Code = store.Tier == Tier.Compiled ? module.Compiled.Table : null;
+        Code = store.Tier == Tier.Interpreter ? null : module.Compiled.Table;
         DroppedElements = new bool[module.Elements.Length];
         DroppedData = new bool[module.Data.Length];
     }
@@ -175,6 +175,8 @@ public sealed unsafe partial class Instance
         {
             memory.Dispose();
         }
+        _saveArea?.Free();
+        SaveArea = null;
         MemoryBase = null;
         MemoryLength = 0;
     }

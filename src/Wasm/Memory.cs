@@ -68,7 +68,13 @@ public sealed unsafe class Memory : IDisposable
         return true;
     }
 
-    public void Dispose() => _reservation.Dispose();
+    public void Dispose()
+    {
+        // Whoever still holds it finds it empty.
+        Pages = 0;
+        Tell();
+        _reservation.Dispose();
+    }
 
     /// <summary>Instances keep the length beside their other hot fields; growth tells them.</summary>
     internal void Attach(Instance instance)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace MeshLedger.Wasm;
@@ -14,10 +15,10 @@ public sealed unsafe partial class Store : IDisposable
     private readonly List<Instance> _instances = [];
     private int _capacity;
 
-    public Store(RunLimits? limits = null, Tier tier = Tier.Compiled, TimeProvider? clock = null)
+    public Store(RunLimits? limits = null, Tier tier = Tier.Adaptive, TimeProvider? clock = null)
     {
         Limits = limits ?? RunLimits.Default;
-        Tier = tier;
+        Tier = RuntimeFeature.IsDynamicCodeSupported ? tier : Tier.Interpreter;
         Clock = clock ?? TimeProvider.System;
         DepthLeft = Limits.CallDepth;
         FuelLimit = Limits.Fuel ?? long.MaxValue;

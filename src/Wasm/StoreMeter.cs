@@ -12,6 +12,9 @@ public sealed partial class Store
     /// <summary>The same for the interpreter.</summary>
     private const long SlowSlice = 10_000_000;
 
+    /// <summary>Fuel that the adaptive tier spends in the interpreter before it compiles: about a millisecond.</summary>
+    private const long Trial = 1_000_000;
+
     private long _deadline = long.MaxValue;
     private long _usedAtPause;
     private volatile bool _pauseRequested;
@@ -33,6 +36,14 @@ public sealed partial class Store
 
     /// <summary>What is left of the call depth for what the host calls next.</summary>
     internal int DepthLeft;
+
+    /// <summary>
+    /// Calls out of an instance's code, to the host or to another instance, that may be open at once. Each takes frames of the host's
+    /// stack, of which little may be left (<see cref="Runtime.HostStack"/>), and is to end at the same call everywhere.
+    /// </summary>
+    internal const int MostCrossings = 64;
+
+    internal int Crossings;
 
     /// <summary>The instance whose code runs, or that called the host; null outside of calls.</summary>
     internal Instance? Running;
@@ -78,12 +89,36 @@ public sealed partial class Store
             return -1;
         }
         var used = SliceEnd - instance.Fuel;
-        if (!GoesOn(used))
+        // What began in the interpreter and is still there goes on in compiled code.
+        if (Tier == Tier.Adaptive || !GoesOn(used))
         {
             Leave(instance);
             return -1;
         }
         return NextSlice(instance, used);
+    }
+
+    /// <summary>Ends the slice early, so that what the interpreter is about to run is left to the compiler if it takes long.</summary>
+    internal void Shorten(Instance instance)
+    {
+        if (instance.Fuel > Trial)
+        {
+            SliceEnd -= instance.Fuel - Trial;
+            instance.Fuel = Trial;
+        }
+    }
+
+    /// <summary>
+    /// Ends the slice now if the host wants something: compiling takes time and no fuel, so a guest of many functions would
+    /// otherwise not be heard for long.
+    /// </summary>
+    internal void Attend(Instance instance)
+    {
+        if (instance.Fuel > 0 && (_pauseRequested || Clock.GetTimestamp() > _deadline))
+        {
+            SliceEnd -= instance.Fuel;
+            instance.Fuel = 0;
+        }
     }
 
     /// <summary>The first frame of a guest that found its fuel below zero is about to be saved.</summary>
@@ -139,7 +174,7 @@ public sealed partial class Store
 
     private long NextSlice(Instance instance, long used)
     {
-        var slice = !instance.Module.Pausable ? long.MaxValue : Tier == Tier.Compiled ? Slice : SlowSlice;
+        var slice = !instance.Module.Pausable ? long.MaxValue : Tier == Tier.Interpreter ? SlowSlice : Slice;
         var end = Math.Min(FuelLimit, used > long.MaxValue - slice ? long.MaxValue : used + slice);
         if (PauseMark > used)
         {

@@ -56,10 +56,16 @@ public sealed record RunLimits
     public TimeSpan? Time { get; init; }
 }
 
-/// <summary>How guest code is run. Both mean the same, to the last bit and unit of fuel.</summary>
+/// <summary>How guest code is run. All mean the same, to the last bit and unit of fuel.</summary>
 public enum Tier
 {
-    /// <summary>To IL, function by function on first call; the interpreter where dynamic code is not allowed.</summary>
+    /// <summary>
+    /// Begins in the interpreter and is compiled where it keeps running: what ends soon never waits for a compiler. The
+    /// interpreter alone where the host does not allow dynamic code.
+    /// </summary>
+    Adaptive,
+
+    /// <summary>To IL, function by function on first call.</summary>
     Compiled,
     Interpreter,
 }

@@ -128,6 +128,7 @@ internal static class Signatures
         >= Opcode.V128Store8Lane and <= Opcode.V128Store64Lane =>
             new OpSignature(OpShape.StoreLane, I32, V128, 0, 0, (byte)(1 << (code - Opcode.V128Store8Lane)), (byte)(16 >> (code - Opcode.V128Store8Lane))),
         Opcode.V128Const or Opcode.I8x16Shuffle => default,
+        Opcode.V128AndNot => new OpSignature(OpShape.Plain, V128, V128, 0, V128, 0, 0),
         Opcode.V128Bitselect => new OpSignature(OpShape.Plain, V128, V128, V128, V128, 0, 0),
         _ when name.EndsWith("Splat", StringComparison.Ordinal) => new OpSignature(OpShape.Plain, Scalar(name), 0, 0, V128, 0, 0),
         _ when name.Contains("ExtractLane", StringComparison.Ordinal) => new OpSignature(OpShape.Lane, V128, 0, 0, Scalar(name), 0, LanesOf(name)),

@@ -8,7 +8,7 @@ internal static unsafe partial class CompiledRuntime
 {
     public static Vector128<byte> AsBytes(Vector128<ulong> vector) => vector.AsByte();
 
-    /// <summary>Not inlined, because the host's compiler makes a quiet NaN of a constant signalling one.</summary>
+    /// <summary>Not inlined, because the host's compiler makes a quiet NaN of a signalling one where it knows the bits.</summary>
     [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
     public static float SingleOfBits(int bits) => BitConverter.Int32BitsToSingle(bits);
 

@@ -9,6 +9,9 @@ namespace MeshLedger.Wasm.Compilation;
 /// </summary>
 internal sealed unsafe class CompiledCode
 {
+    /// <summary>Calls of a function that the adaptive tier interprets.</summary>
+    private const byte Trials = 2;
+
     private readonly Module _module;
     private readonly Thunks[] _thunks;
     private readonly NativeBlock _table;
@@ -17,6 +20,7 @@ internal sealed unsafe class CompiledCode
     // Whatever is in the table is kept alive here.
     private readonly DynamicMethod?[] _methods;
     private readonly PausePlace[]?[] _places;
+    private readonly byte[] _calls;
     private readonly Dictionary<(int Function, int Place, bool Awaiting), (DynamicMethod Method, nint Address)> _resumes = [];
 
     public CompiledCode(Module module)
@@ -26,11 +30,26 @@ internal sealed unsafe class CompiledCode
         _table = new NativeBlock(module.FunctionTypes.Length);
         _methods = new DynamicMethod?[module.FunctionTypes.Length];
         _places = new PausePlace[]?[module.FunctionTypes.Length];
+        _calls = new byte[module.FunctionTypes.Length];
         for (var i = module.ImportedFunctions; i < module.FunctionTypes.Length; i++)
         {
             var thunks = _thunks[module.FunctionTypes[i]] ??= Thunks.For(module.Types[module.FunctionTypes[i]]);
             _table.Words[i] = (ulong)thunks.StubAddress;
         }
+    }
+
+    /// <summary>
+    /// Whether a call is among the first few of its function, which most functions of a program never go beyond. The count is
+    /// shared by threads and need not be exact.
+    /// </summary>
+    public bool IsOnTrial(int function)
+    {
+        if (_calls[function] == Trials)
+        {
+            return false;
+        }
+        _calls[function]++;
+        return true;
     }
 
     public nint* Table => (nint*)_table.Words;
@@ -72,7 +91,7 @@ internal sealed unsafe class CompiledCode
             {
                 var code = _module.CodeOf(function);
                 var compiler = new FunctionCompiler(_module, code, _module.Pausable);
-                var method = _module.IsCompilable(code) ? compiler.Compile() : compiler.CompileDetour();
+                var method = compiler.IsFeasible ? compiler.Compile() : compiler.CompileDetour();
                 var address = IlTypes.AddressOf(method);
                 _places[function] = compiler.Places;
                 _methods[function] = method;
@@ -99,7 +118,7 @@ internal sealed unsafe class CompiledCode
             {
                 var code = _module.CodeOf(frame.Function);
                 var compiler = new FunctionCompiler(_module, code, pausable: true);
-                var method = _module.IsCompilable(code) ? compiler.CompileResume(place, awaiting) : compiler.CompileResumeDetour();
+                var method = compiler.IsFeasible ? compiler.CompileResume(place, awaiting) : compiler.CompileResumeDetour();
                 resume = (method, IlTypes.AddressOf(method));
                 _resumes.Add((frame.Function, place, awaiting), resume);
             }

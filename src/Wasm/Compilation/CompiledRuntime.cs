@@ -7,7 +7,25 @@ namespace MeshLedger.Wasm.Compilation;
 /// <summary>What compiled code calls. Each takes its arguments in the order in which IL has them.</summary>
 internal static unsafe partial class CompiledRuntime
 {
-    public static nint Compile(Instance instance, long context) => instance.Module.Compiled.Compile((int)(context >> 32));
+    /// <summary>The code of the function in a call's context, or 0 when this call is to be interpreted.</summary>
+    public static nint Compile(Instance instance, long context)
+    {
+        var function = (int)(context >> 32);
+        var compiled = instance.Module.Compiled;
+        if (instance.Owner.Tier == Tier.Adaptive && compiled.IsOnTrial(function))
+        {
+            return 0;
+        }
+        instance.Owner.Attend(instance);
+        return compiled.Compile(function);
+    }
+
+    /// <summary>One of the first calls of a function: in the interpreter, and not for long.</summary>
+    public static void Try(Instance instance, long context)
+    {
+        instance.Owner.Shorten(instance);
+        Interpret(instance, (int)(context >> 32), context);
+    }
 
     public static void CopyResults(Instance instance, ulong* to, int from, int count)
     {

@@ -128,22 +128,7 @@ internal sealed partial class FunctionCompiler
             _il.Emit(OpCodes.Ldc_I4, word * 8);
             _il.Emit(OpCodes.Add);
             _il.Emit(OpCodes.Ldloc, Slot(first + i, stack is null ? type.Parameters[i] : stack[first + i].Type));
-            if (type.Parameters[i] == ValueType.I32)
-            {
-                _il.Emit(OpCodes.Conv_U8);
-                _il.Emit(OpCodes.Stind_I8);
-            }
-            else if (type.Parameters[i] == ValueType.F32)
-            {
-                // The word's high half is zero, whatever was there.
-                _il.Emit(OpCodes.Call, typeof(BitConverter).GetMethod(nameof(BitConverter.SingleToUInt32Bits))!);
-                _il.Emit(OpCodes.Conv_U8);
-                _il.Emit(OpCodes.Stind_I8);
-            }
-            else
-            {
-                _il.Store(type.Parameters[i]);
-            }
+            _il.StoreWord(type.Parameters[i]);
             word += type.Parameters[i].Words();
         }
     }

@@ -7,7 +7,10 @@ namespace MeshLedger.Wasm.Compilation;
 // Blocks, branches and the metering of blocks.
 internal sealed partial class FunctionCompiler
 {
+    private const int LongestChain = 64;
+
     private readonly List<BlockLabel> _labels = [];
+    private int _chain;
 
     private sealed class BlockLabel
     {
@@ -25,6 +28,12 @@ internal sealed partial class FunctionCompiler
 
     private void Emit(int index, in Op op)
     {
+        // The host's compiler walks expressions by recursion: a long chain is cut, so that no guest can exhaust its stack.
+        if (++_chain > LongestChain)
+        {
+            Spill(0);
+            _chain = 0;
+        }
         switch (op.Code)
         {
             case Opcode.Charge:

@@ -215,7 +215,14 @@ internal sealed partial class FunctionCompiler
             return false;
         }
         TakeCanonical(1);
-        _il.Emit(OpCodes.Call, typeof(BitConverter).GetMethod(name)!);
+        if (code == Opcode.F32ReinterpretI32)
+        {
+            Call(nameof(CompiledRuntime.SingleOfBits));
+        }
+        else
+        {
+            _il.Emit(OpCodes.Call, typeof(BitConverter).GetMethod(name)!);
+        }
         Drop(1);
         Push(type);
         return true;

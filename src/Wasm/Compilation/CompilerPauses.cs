@@ -138,7 +138,7 @@ internal sealed partial class FunctionCompiler
             {
                 _il.Emit(OpCodes.Ldloc, Slot(position, type));
             }
-            StoreWord(type);
+            _il.StoreWord(type);
         });
         _il.Emit(OpCodes.Ldarg, _instance);
         _il.Emit(OpCodes.Ldc_I4, _code.Index);
@@ -232,24 +232,6 @@ internal sealed partial class FunctionCompiler
         {
             _il.Emit(OpCodes.Ldc_I4, word * 8);
             _il.Emit(OpCodes.Add);
-        }
-    }
-
-    // The area is not cleared between frames, so what is narrower than a word is widened.
-    private void StoreWord(ValueType type)
-    {
-        if (type == ValueType.F32)
-        {
-            _il.Emit(OpCodes.Call, typeof(BitConverter).GetMethod(nameof(BitConverter.SingleToUInt32Bits))!);
-        }
-        if (type is ValueType.I32 or ValueType.F32)
-        {
-            _il.Emit(OpCodes.Conv_U8);
-            _il.Emit(OpCodes.Stind_I8);
-        }
-        else
-        {
-            _il.Store(type);
         }
     }
 

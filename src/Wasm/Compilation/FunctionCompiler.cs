@@ -12,6 +12,8 @@ namespace MeshLedger.Wasm.Compilation;
 /// </summary>
 internal sealed partial class FunctionCompiler
 {
+    private const int MostSavedWords = 60_000;
+
     private static readonly FieldInfo FuelField = IlTypes.Field<Instance>(nameof(Instance.Fuel));
     private static readonly FieldInfo StackLimitField = IlTypes.Field<Instance>(nameof(Instance.StackLimit));
     private static readonly FieldInfo MemoryBaseField = IlTypes.Field<Instance>(nameof(Instance.MemoryBase));
@@ -56,12 +58,18 @@ internal sealed partial class FunctionCompiler
             code.Ops, op => Signatures.Of(op.Code).Shape is OpShape.Load or OpShape.Store or OpShape.LoadLane or OpShape.StoreLane);
     }
 
+    /// <summary>
+    /// Whether the host's compiler can be asked: not for frames, bodies or saved words so large that it would take long or use
+    /// much of the stack.
+    /// </summary>
+    public bool IsFeasible => _module.IsCompilable(_code) && (!_pausable || SavedWords() <= MostSavedWords);
+
     /// <summary>Where the code can stand still, known after compilation.</summary>
     public PausePlace[] Places => [.. _places];
 
     public DynamicMethod Compile()
     {
-        var method = Begin(IlTypes.ParametersOf(_code.Type), "");
+        var method = Begin(IlTypes.ParametersOf(_code.Type));
         var entered = _il.DefineLabel();
         // A frame's address near the end of the host's stack: go on where frames are not on it.
         var probe = _il.DeclareLocal(typeof(long));
@@ -81,7 +89,7 @@ internal sealed partial class FunctionCompiler
     /// <summary>A function that is too large to compile: each call of it runs in the interpreter.</summary>
     public DynamicMethod CompileDetour()
     {
-        var method = Begin(IlTypes.ParametersOf(_code.Type), "");
+        var method = Begin(IlTypes.ParametersOf(_code.Type));
         Detour(resume: false);
         return method;
     }
@@ -94,7 +102,7 @@ internal sealed partial class FunctionCompiler
     {
         _resuming = true;
         (_resumePlace, _resumeAwaiting) = (place, awaiting);
-        var method = Begin([typeof(Instance), typeof(long)], " resumed");
+        var method = Begin([typeof(Instance), typeof(long)]);
         var entered = _il.DefineLabel();
         var probe = _il.DeclareLocal(typeof(long));
         _il.Emit(OpCodes.Ldloca, probe);
@@ -115,15 +123,31 @@ internal sealed partial class FunctionCompiler
     public DynamicMethod CompileResumeDetour()
     {
         _resuming = true;
-        var method = Begin([typeof(Instance), typeof(long)], " resumed");
+        var method = Begin([typeof(Instance), typeof(long)]);
         Detour(resume: true);
         return method;
     }
 
-    private DynamicMethod Begin(Type[] parameters, string what)
+    // All places together: that is how much code saving takes.
+    private long SavedWords()
+    {
+        var words = 0L;
+        for (var i = 0; i < _code.Ops.Length; i++)
+        {
+            ref readonly var op = ref _code.Ops[i];
+            if (op.Code is Opcode.Call or Opcode.CallIndirect || (op.Code == Opcode.Charge && op.A == 1))
+            {
+                words += op.Height;
+                words += LiveAt(i)?.Sum(set => System.Numerics.BitOperations.PopCount(set)) ?? _code.Locals.Length;
+            }
+        }
+        return words;
+    }
+
+    private DynamicMethod Begin(Type[] parameters)
     {
         var method = new DynamicMethod(
-            BackTraces.MethodName(_code.Index, _module.NameOf(_code.Index)) + what,
+            BackTraces.MethodName(_code.Index, _module.NameOf(_code.Index)),
             IlTypes.ResultOf(_code.Type), parameters, typeof(Instance).Module, skipVisibility: true)
         {
             InitLocals = false,
@@ -219,7 +243,7 @@ internal sealed partial class FunctionCompiler
                 _il.Emit(OpCodes.Ldc_I4, word * 8);
                 _il.Emit(OpCodes.Add);
                 _il.Emit(OpCodes.Ldarg, (short)i);
-                _il.Store(_code.Type.Parameters[i]);
+                _il.StoreWord(_code.Type.Parameters[i]);
                 word += _code.Type.Parameters[i].Words();
             }
         }

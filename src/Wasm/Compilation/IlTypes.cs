@@ -79,6 +79,24 @@ internal static class IlTypes
         }
     }
 
+    /// <summary>As a whole word of memory, whose high half is zero for what is narrower.</summary>
+    public static void StoreWord(this ILGenerator il, ValueType type)
+    {
+        if (type == ValueType.F32)
+        {
+            il.Emit(OpCodes.Call, typeof(BitConverter).GetMethod(nameof(BitConverter.SingleToUInt32Bits))!);
+        }
+        if (type is ValueType.I32 or ValueType.F32)
+        {
+            il.Emit(OpCodes.Conv_U8);
+            il.Emit(OpCodes.Stind_I8);
+        }
+        else
+        {
+            il.Store(type);
+        }
+    }
+
     public static void Default(this ILGenerator il, ValueType type)
     {
         switch (type)

@@ -47,16 +47,48 @@ internal sealed unsafe class Thunks
         var result = IlTypes.ResultOf(type);
         var method = new DynamicMethod($"wasm stub {type}", result, parameters, typeof(Instance).Module, skipVisibility: true);
         var il = method.GetILGenerator();
+        var (instance, context) = ((short)(parameters.Length - 2), (short)(parameters.Length - 1));
+        var (code, interpret) = (il.DeclareLocal(typeof(nint)), il.DefineLabel());
+        il.Emit(OpCodes.Ldarg, instance);
+        il.Emit(OpCodes.Ldarg, context);
+        il.Emit(OpCodes.Call, IlTypes.Static(typeof(CompiledRuntime), nameof(CompiledRuntime.Compile)));
+        il.Emit(OpCodes.Stloc, code);
+        il.Emit(OpCodes.Ldloc, code);
+        il.Emit(OpCodes.Brfalse, interpret);
         for (var i = 0; i < parameters.Length; i++)
         {
             il.Emit(OpCodes.Ldarg, (short)i);
         }
-        il.Emit(OpCodes.Ldarg, (short)(parameters.Length - 2));
-        il.Emit(OpCodes.Ldarg, (short)(parameters.Length - 1));
-        il.Emit(OpCodes.Call, IlTypes.Static(typeof(CompiledRuntime), nameof(CompiledRuntime.Compile)));
+        il.Emit(OpCodes.Ldloc, code);
         il.EmitCalli(OpCodes.Calli, System.Reflection.CallingConventions.Standard, result, parameters, null);
         il.Emit(OpCodes.Ret);
+        il.MarkLabel(interpret);
+        var word = 0;
+        for (var i = 0; i < type.Parameters.Length; i++)
+        {
+            Slot(il, instance, word);
+            il.Emit(OpCodes.Ldarg, (short)i);
+            il.StoreWord(type.Parameters[i]);
+            word += type.Parameters[i].Words();
+        }
+        il.Emit(OpCodes.Ldarg, instance);
+        il.Emit(OpCodes.Ldarg, context);
+        il.Emit(OpCodes.Call, IlTypes.Static(typeof(CompiledRuntime), nameof(CompiledRuntime.Try)));
+        if (result != typeof(void))
+        {
+            Slot(il, instance, 0);
+            il.Load(type.Results[0]);
+        }
+        il.Emit(OpCodes.Ret);
         return method;
+    }
+
+    private static void Slot(ILGenerator il, short instance, int word)
+    {
+        il.Emit(OpCodes.Ldarg, instance);
+        il.Emit(OpCodes.Ldfld, IlTypes.Field<Instance>(nameof(Instance.Slots)));
+        il.Emit(OpCodes.Ldc_I4, word * 8);
+        il.Emit(OpCodes.Add);
     }
 
     private static DynamicMethod Entry(FunctionType type)
@@ -84,19 +116,7 @@ internal sealed unsafe class Thunks
         il.EmitCalli(OpCodes.Calli, System.Reflection.CallingConventions.Standard, result, IlTypes.ParametersOf(type), null);
         if (result != typeof(void))
         {
-            if (type.Results[0] is ValueType.I32 or ValueType.F32)
-            {
-                if (type.Results[0] == ValueType.F32)
-                {
-                    il.Emit(OpCodes.Call, typeof(BitConverter).GetMethod(nameof(BitConverter.SingleToUInt32Bits))!);
-                }
-                il.Emit(OpCodes.Conv_U8);
-                il.Emit(OpCodes.Stind_I8);
-            }
-            else
-            {
-                il.Store(type.Results[0]);
-            }
+            il.StoreWord(type.Results[0]);
         }
         if (type.Results.Length > 1)
         {

@@ -21,7 +21,10 @@ internal static unsafe partial class Interpreter
         var code = module.Of(function);
         if (depth - code.Depth < 0)
         {
-            throw new TrapException(TrapKind.CallStackExhausted);
+            throw new TrapException(TrapKind.CallStackExhausted)
+            {
+                BackTrace = [new TrapFrame(function, instance.Module.NameOf(function))],
+            };
         }
         var top = stack.Top;
         var free = stack.Free;

@@ -359,15 +359,15 @@ internal static unsafe partial class Interpreter
             }
 
             // A call of a function of this instance.
-            if ((depth -= callee.Depth) < 0)
-            {
-                Trap.Throw(TrapKind.CallStackExhausted);
-            }
             record++;
             record->Frame = f = next;
             record->Return = ip;
             record->Function = callee.Function;
             stack.Top = record;
+            if ((depth -= callee.Depth) < 0)
+            {
+                Trap.Throw(TrapKind.CallStackExhausted);
+            }
             for (var zero = callee.FirstZero; zero < callee.AfterZero; zero += sizeof(ulong))
             {
                 *(ulong*)(f + zero) = 0;

@@ -41,7 +41,7 @@ public sealed record GuestOptions
 
     public RunLimits Limits { get; init; } = RunLimits.Default;
 
-    public Tier Tier { get; init; } = Tier.Compiled;
+    public Tier Tier { get; init; } = Tier.Adaptive;
 }
 
 /// <summary>A file that the guest may read, as <c>/in/</c> and its path. Read by offset; never changed while the guest

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using MeshLedger.Wasm.Code;
 
 namespace MeshLedger.Wasm.Tests.Code;
@@ -51,6 +52,19 @@ public sealed class NumericsTests
         Assert.Equal((2, -1, 1), (Numerics.I32Shl(1, 33), Numerics.I32ShrS(int.MinValue, 31), Numerics.I32ShrU(int.MinValue, -1)));
         Assert.Equal((2L, -1L, 1L), (Numerics.I64Shl(1, 65), Numerics.I64ShrS(long.MinValue, 63), Numerics.I64ShrU(long.MinValue, -1)));
     }
+
+    [Fact]
+    public void A_rotated_zero_is_zero_in_optimised_code()
+    {
+        Assert.Equal((true, true), (IsZero(0, 0L), IsZeroRight(0, 0L)));
+        Assert.Equal((false, false), (IsZero(1, 1L), IsZeroRight(1, 1L)));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static bool IsZero(int a, long b) => Numerics.I32Rotl(a, 15) == 0 && Numerics.I64Rotl(b, 15) == 0;
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static bool IsZeroRight(int a, long b) => Numerics.I32Rotr(a, 15) == 0 && Numerics.I64Rotr(b, 15) == 0;
 
     [Fact]
     public void Arithmetic_gives_the_canonical_nan_alone()

@@ -117,6 +117,39 @@ public sealed class PathTests : IDisposable
     }
 
     [Fact]
+    public async Task A_directory_that_is_exchanged_for_a_link_meanwhile_leads_nowhere()
+    {
+        using var guest = Guest(writable: true);
+        var given = Path.Combine(_root, "given");
+        var (x, y) = (Path.Combine(given, "x"), Path.Combine(given, "y"));
+        File.WriteAllText(Path.Combine(Directory.CreateDirectory(x).FullName, "outside"), "inside");
+        using var stop = new CancellationTokenSource();
+        var exchanging = Task.Run(() =>
+        {
+            while (!stop.IsCancellationRequested)
+            {
+                Directory.Move(x, y);
+                File.CreateSymbolicLink(x, "../../" + Path.GetFileName(_root));
+                File.Delete(x);
+                Directory.Move(y, x);
+            }
+        });
+        var opened = 0;
+        for (var i = 0; i < 20_000; i++)
+        {
+            if (guest.Open("x/outside", out var fd, rights: Rights.FdRead, directory: 6) == Errno.Success)
+            {
+                Assert.Equal("inside", guest.Read(fd));
+                Assert.Equal(Errno.Success, guest.Call("fd_close", fd));
+                opened++;
+            }
+        }
+        await stop.CancelAsync();
+        await exchanging;
+        Assert.InRange(opened, 1, 20_000);
+    }
+
+    [Fact]
     public void Names_and_paths_have_a_longest_length_and_directories_a_depth()
     {
         using var guest = new WasiCaller();
