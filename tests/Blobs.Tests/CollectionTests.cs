@@ -46,6 +46,34 @@ public sealed class CollectionTests : IDisposable
     }
 
     [Fact]
+    public async Task What_was_let_go_is_kept_by_tags_and_references_alone()
+    {
+        var referenced = new HashSet<BlobHash>();
+        BlobStore? blobs = null;
+        var during = new List<BlobHash>();
+        blobs = _directory.Open(options => (options.Grace, options.References) = (TimeSpan.FromHours(1), _ =>
+        {
+            // It is let go while a collection is under way that has not seen its reference.
+            during.ForEach(blobs!.LetGo);
+            return Task.FromResult<IReadOnlySet<BlobHash>>(referenced);
+        }));
+        var kept = await blobs.AddBytesAsync(StoreDirectory.Content(100, 1), None);
+        var free = await blobs.AddBytesAsync(StoreDirectory.Content(100, 2), None);
+        var late = await blobs.AddBytesAsync(StoreDirectory.Content(100, 3), None);
+        referenced.Add(kept);
+        during.Add(late);
+        blobs.LetGo(kept);
+        blobs.LetGo(free);
+        blobs.LetGo(Blake3.Hash("absent"u8));
+        Assert.Equal([free], (await blobs.Collector.CollectAsync(None)).Removed);
+        Assert.True(blobs.Has(kept) && blobs.Has(late));
+
+        during.Clear();
+        blobs.LetGo(late);
+        Assert.Equal([late], (await blobs.Collector.CollectAsync(None)).Removed);
+    }
+
+    [Fact]
     public async Task Nothing_is_removed_when_it_is_not_known_what_is_needed()
     {
         var blobs = _directory.Open(options => (options.Grace, options.References) =
