@@ -10,7 +10,8 @@ namespace MeshLedger.Blobs;
 //   4. Each blob that is not marked and whose time of grace is over is looked at again, holding the store's lock alone:
 //      if it has a file in `collecting` or was renewed, it stays. Otherwise it is removed.
 // So what appears before 2 is seen by 3, and what appears after 2 by 4; no clock decides. A reference that appears after 3,
-// to a blob that nothing kept until then and whose time of grace is over, comes too late. Checked by CollectionTests.
+// to a blob that nothing kept until then and whose time of grace is over, comes too late unless the blob is asked to stay
+// first, as a node does with what a document names before it is submitted. Checked by CollectionTests.
 
 /// <summary>What a collection did.</summary>
 /// <param name="Examined">How many blobs there were.</param>
