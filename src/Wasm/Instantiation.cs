@@ -175,7 +175,7 @@ public sealed unsafe partial class Instance
         {
             memory.Dispose();
         }
-        _saveArea?.Dispose();
+        _saveArea?.Free();
         SaveArea = null;
         MemoryBase = null;
         MemoryLength = 0;

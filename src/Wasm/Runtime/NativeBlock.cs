@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace MeshLedger.Wasm.Runtime;
 
 /// <summary>Zeroed 64-bit words outside the collector's heap, whose address compiled code may hold.</summary>
-internal sealed unsafe class NativeBlock(int words) : IDisposable
+internal sealed unsafe class NativeBlock(int words)
 {
     public ulong* Words { get; private set; } = (ulong*)NativeMemory.AlignedAlloc((nuint)Math.Max(words, 2) * sizeof(ulong), 16);
 
@@ -12,11 +12,10 @@ internal sealed unsafe class NativeBlock(int words) : IDisposable
     ~NativeBlock() => NativeMemory.AlignedFree(Words);
 
     /// <summary>Gives the words back before the collector would; nobody may hold their address any more.</summary>
-    public void Dispose()
+    public void Free()
     {
         NativeMemory.AlignedFree(Words);
         Words = null;
-        GC.SuppressFinalize(this);
     }
 
     public NativeBlock Clear()
