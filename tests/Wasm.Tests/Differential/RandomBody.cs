@@ -28,13 +28,16 @@ internal sealed partial class RandomBody
     {
         (_module, _type, _calls) = (module, module.TypeOf(function), calls);
         _locals = [.. _type.Parameters, .. module.SomeTypes(Next(12) == 0 ? 90 : 8)];
-        _steps = Next(10, calls ? 120 : 25);
+        _steps = Next(10, calls ? 150 : 25);
     }
 
     public byte[] Write()
     {
         _blocks.Add(new Block(new FunctionType([], _type.Results), false, 0, -1));
-        Walk(6);
+        while (_steps > 0)
+        {
+            Walk(6);
+        }
         Leave();
         var declared = _locals.Skip(_type.Parameters.Length).ToArray();
         var to = new CodeWriter().Unsigned(declared.Length);
@@ -74,7 +77,7 @@ internal sealed partial class RandomBody
             case 20:
                 SetGlobal();
                 break;
-            case < 24 when depth > 0:
+            case < 23 when depth > 0:
                 Open(depth);
                 break;
             case < 26 when depth > 0:

@@ -1,5 +1,4 @@
 using MeshLedger.Wasm.Code;
-using MeshLedger.Wasm.Tests.Generated;
 using static MeshLedger.Wasm.ValueType;
 
 namespace MeshLedger.Wasm.Tests.Differential;
@@ -169,14 +168,14 @@ internal sealed partial class RandomBody
                     _code.Op(Opcode.Select).Op(Opcode.Drop);
                     break;
                 case 2:
-                    _code.Open(Opcode.Block).Op(Opcode.BrIf, 0).Op(Opcode.Br, 0).End();
+                    _code.Open(Opcode.Block).Op(Opcode.Unreachable).Op(Opcode.BrIf, 0).Op(Opcode.Br, 0).End();
                     break;
                 case 3:
                     _code.I64(1).Op(Opcode.LocalSet, _locals.Count).Op(Opcode.Unreachable);
                     _locals.Add(I64);
                     break;
                 default:
-                    _code.Open(Opcode.Loop).Op(Opcode.F64Add).Op(Opcode.I64TruncF64S).Op(Opcode.Drop).Op(Opcode.Br, 0).End();
+                    _code.Open(Opcode.Loop).Op(Opcode.Br, 0).Op(Opcode.F64Add).Op(Opcode.I64TruncF64S).Op(Opcode.Drop).End();
                     break;
             }
         }
