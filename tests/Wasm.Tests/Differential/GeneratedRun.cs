@@ -74,6 +74,24 @@ internal sealed class GeneratedRun(Module module, string export, int seed)
         return execution.Run(mark) == ExecutionState.Paused ? Snapshot(execution) : null;
     }
 
+    /// <summary>The ending of what goes on from a snapshot; null when it is refused.</summary>
+    public string? Resumed(byte[] snapshot, Tier tier)
+    {
+        using var store = new Store(Limits, tier);
+        var instance = Instance.Prepare(module, Host(), store);
+        Execution execution;
+        try
+        {
+            execution = Execution.Resume(instance, new MemoryStream(snapshot), out _);
+        }
+        catch (FormatException)
+        {
+            return null;
+        }
+        execution.Run();
+        return Ending(instance, execution);
+    }
+
     private static byte[] Snapshot(Execution execution)
     {
         using var stream = new MemoryStream();
