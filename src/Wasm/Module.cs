@@ -109,7 +109,8 @@ public sealed partial class Module
     /// <summary>From the name section, else from an export, else null.</summary>
     internal string? NameOf(int function) =>
         _names.Value.Functions.TryGetValue(function, out var name) ? name
-            : Exports.FirstOrDefault(export => export.Kind == ExternKind.Function && export.Index == function)?.Name;
+            : Exports.FirstOrDefault(export => export.Kind == ExternKind.Function && export.Index == function) is { } export
+                ? NameSection.Shown(export.Name) : null;
 
     /// <summary>The validated form of a function that the module defines. Made anew at each call.</summary>
     internal FunctionCode CodeOf(int function)

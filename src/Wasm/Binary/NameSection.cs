@@ -54,6 +54,6 @@ internal sealed class NameSection
     }
 
     // Names come from strangers and end up in logs.
-    private static string Shown(string name) =>
+    public static string Shown(string name) =>
         string.Concat((name.Length <= LongestName ? name : name[..LongestName]).Select(c => char.IsControl(c) ? '?' : c));
 }
