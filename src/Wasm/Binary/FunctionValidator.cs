@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 using MeshLedger.Wasm.Code;
 
 namespace MeshLedger.Wasm.Binary;
@@ -170,6 +171,13 @@ internal sealed partial class FunctionValidator(Module module)
 
     private void Pop(ImmutableArray<ValueType> types)
     {
+        // A thousand types cost about as much as one, so that two bytes of a call cannot cost a thousand steps.
+        if (AreOnTop(types))
+        {
+            _height -= types.Length;
+            _words -= Words(types);
+            return;
+        }
         for (var i = types.Length - 1; i >= 0; i--)
         {
             Pop(types[i]);
@@ -178,11 +186,22 @@ internal sealed partial class FunctionValidator(Module module)
 
     private void PushTypes(ImmutableArray<ValueType> types)
     {
-        foreach (var type in types)
+        while (_operands.Length - _height < types.Length)
         {
-            PushType(type);
+            Grow(ref _operands);
         }
+        types.CopyTo(0, _operands, _height, types.Length);
+        _height += types.Length;
+        _words += Words(types);
     }
+
+    private bool AreOnTop(ImmutableArray<ValueType> types) =>
+        _height - _frames[_depth - 1].Height >= types.Length
+        && AsBytes(_operands.AsSpan(_height - types.Length, types.Length)).SequenceEqual(AsBytes(types.AsSpan()));
+
+    private static int Words(ImmutableArray<ValueType> types) => types.Length + AsBytes(types.AsSpan()).Count((byte)ValueType.V128);
+
+    private static ReadOnlySpan<byte> AsBytes(ReadOnlySpan<ValueType> types) => MemoryMarshal.Cast<ValueType, byte>(types);
 
     private void Push(Opcode opener, FunctionType type, int opIndex)
     {

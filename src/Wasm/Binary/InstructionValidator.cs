@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using MeshLedger.Wasm.Code;
 
 namespace MeshLedger.Wasm.Binary;
@@ -228,9 +229,14 @@ internal sealed partial class FunctionValidator
         Pop(ValueType.I32);
         var arity = Carried(Label((uint)labels[^1])).Length;
         Span<ValueType> popped = stackalloc ValueType[arity];
+        var last = default(ImmutableArray<ValueType>);
         foreach (var label in labels)
         {
             var carried = Carried(Label((uint)label));
+            if (carried == last || AreOnTop(carried) && carried.Length == arity)
+            {
+                continue;
+            }
             if (carried.Length != arity)
             {
                 throw Mismatch("the labels of a table carry different numbers of operands");
@@ -248,6 +254,7 @@ internal sealed partial class FunctionValidator
             {
                 PushType(type);
             }
+            last = carried;
         }
         return labels;
     }

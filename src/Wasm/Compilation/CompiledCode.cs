@@ -20,6 +20,7 @@ internal sealed unsafe class CompiledCode
     // Whatever is in the table is kept alive here.
     private readonly DynamicMethod?[] _methods;
     private readonly PausePlace[]?[] _places;
+    private readonly ValueType[]?[] _locals;
     private readonly byte[] _calls;
     private readonly Dictionary<(int Function, int Place, bool Awaiting), (DynamicMethod Method, nint Address)> _resumes = [];
 
@@ -30,6 +31,7 @@ internal sealed unsafe class CompiledCode
         _table = new NativeBlock(module.FunctionTypes.Length);
         _methods = new DynamicMethod?[module.FunctionTypes.Length];
         _places = new PausePlace[]?[module.FunctionTypes.Length];
+        _locals = new ValueType[]?[module.FunctionTypes.Length];
         _calls = new byte[module.FunctionTypes.Length];
         for (var i = module.ImportedFunctions; i < module.FunctionTypes.Length; i++)
         {
@@ -94,6 +96,7 @@ internal sealed unsafe class CompiledCode
                 var method = compiler.IsFeasible ? compiler.Compile() : compiler.CompileDetour();
                 var address = IlTypes.AddressOf(method);
                 _places[function] = compiler.Places;
+                _locals[function] = code.Locals;
                 _methods[function] = method;
                 Volatile.Write(ref Table[function], address);
             }
@@ -102,6 +105,8 @@ internal sealed unsafe class CompiledCode
     }
 
     public PausePlace PlaceOf(int function, int place) => _places[function]![place];
+
+    public ReadOnlySpan<ValueType> LocalsOf(int function) => _locals[function];
 
     /// <summary>Code that continues the next frame to be rebuilt, outermost first.</summary>
     public nint NextResume(Instance instance)
@@ -132,14 +137,20 @@ internal sealed unsafe class CompiledCode
 /// <param name="ResultWords">Of a call's results, the last of the words; not there while the call is awaited.</param>
 internal sealed record PausePlace(int Offset, PausePoint Point, int Words, int ResultWords)
 {
-    /// <summary>Words of locals that are not read again from here on, and were not saved.</summary>
-    public int[] Dead { get; init; } = [];
+    /// <summary>The locals that are read again from here on, a bit each; the others were not saved. Null is all of them.</summary>
+    public ulong[]? Live { get; init; }
 
-    public void ClearDead(Span<ulong> words)
+    public void ClearDead(Span<ulong> words, ReadOnlySpan<ValueType> locals)
     {
-        foreach (var word in Dead)
+        var word = 0;
+        for (var i = 0; Live is not null && i < locals.Length; i++)
         {
-            words[word] = 0;
+            var size = locals[i].Words();
+            if ((Live[i >> 6] & (1UL << (i & 63))) == 0)
+            {
+                words.Slice(word, size).Clear();
+            }
+            word += size;
         }
     }
 }

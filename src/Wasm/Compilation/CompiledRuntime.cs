@@ -55,7 +55,7 @@ internal static unsafe partial class CompiledRuntime
         var count = awaiting ? at.Words - at.ResultWords : at.Words;
         var words = new ReadOnlySpan<ulong>(instance.SaveArea, count).ToArray();
         // Locals that are not read again are not saved.
-        at.ClearDead(words);
+        at.ClearDead(words, instance.Module.Compiled.LocalsOf(function));
         store.Frames.Add(new SavedFrame(function, at.Offset, awaiting ? PausePoint.AwaitingCall : at.Point, words));
     }
 

@@ -90,25 +90,8 @@ internal sealed partial class FunctionCompiler
         {
             words += operand.Type.Words();
         }
-        _places.Add(new PausePlace(offset, point, words, resultWords) { Dead = DeadWords(LiveAt(index)) });
+        _places.Add(new PausePlace(offset, point, words, resultWords) { Live = LiveAt(index) });
         return _places.Count - 1;
-    }
-
-    private int[] DeadWords(ulong[]? live)
-    {
-        var dead = new List<int>();
-        var word = 0;
-        for (var i = 0; live is not null && i < _code.Locals.Length; i++)
-        {
-            for (var w = _code.Locals[i].Words(); w > 0; w--, word++)
-            {
-                if ((live[i >> 6] & (1UL << (i & 63))) == 0)
-                {
-                    dead.Add(word);
-                }
-            }
-        }
-        return [.. dead];
     }
 
     private LocalBuilder Frame() => _frame ??= _il.DeclareLocal(typeof(nint));

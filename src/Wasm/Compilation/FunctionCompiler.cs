@@ -14,6 +14,8 @@ internal sealed partial class FunctionCompiler
 {
     private const int MostSavedWords = 60_000;
 
+    private const int MostCarriedWords = 500_000;
+
     private static readonly FieldInfo FuelField = IlTypes.Field<Instance>(nameof(Instance.Fuel));
     private static readonly FieldInfo StackLimitField = IlTypes.Field<Instance>(nameof(Instance.StackLimit));
     private static readonly FieldInfo MemoryBaseField = IlTypes.Field<Instance>(nameof(Instance.MemoryBase));
@@ -62,7 +64,7 @@ internal sealed partial class FunctionCompiler
     /// Whether the host's compiler can be asked: not for frames, bodies or saved words so large that it would take long or use
     /// much of the stack.
     /// </summary>
-    public bool IsFeasible => _module.IsCompilable(_code) && (!_pausable || SavedWords() <= MostSavedWords);
+    public bool IsFeasible => _module.IsCompilable(_code) && (!_pausable || SavedWords() <= MostSavedWords) && CarriedWords() <= MostCarriedWords;
 
     /// <summary>Where the code can stand still, known after compilation.</summary>
     public PausePlace[] Places => [.. _places];
@@ -140,6 +142,22 @@ internal sealed partial class FunctionCompiler
                 words += op.Height;
                 words += LiveAt(i)?.Sum(set => System.Numerics.BitOperations.PopCount(set)) ?? _code.Locals.Length;
             }
+        }
+        return words;
+    }
+
+    // What branches may have to move, at most: all operands, for each label.
+    private long CarriedWords()
+    {
+        var words = 0L;
+        foreach (ref readonly var op in _code.Ops.AsSpan())
+        {
+            words += op.Code switch
+            {
+                Opcode.Br or Opcode.BrIf or Opcode.Return => op.Height,
+                Opcode.BrTable => (long)op.Height * _code.BranchTables[op.A].Length,
+                _ => 0,
+            };
         }
         return words;
     }

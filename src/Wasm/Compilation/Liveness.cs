@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using MeshLedger.Wasm.Code;
 
 namespace MeshLedger.Wasm.Compilation;
@@ -74,26 +75,26 @@ internal sealed class Liveness
                 _live[op.A >> 6] &= ~(1UL << (op.A & 63));
                 break;
             case Opcode.Charge when op.A == 1:
-                _places[i] = [.. _live];
-                break;
             case Opcode.Call or Opcode.CallIndirect:
-                _places[i] = [.. _live];
+                ref var place = ref CollectionsMarshal.GetValueRefOrAddDefault(_places, i, out _);
+                place ??= new ulong[_words];
+                _live.CopyTo(place, 0);
                 break;
             case Opcode.Br:
-                _live = [.. Label(op.A)];
+                Label(op.A).CopyTo(_live, 0);
                 break;
             case Opcode.BrIf:
                 Add(_live, Label(op.A));
                 break;
             case Opcode.BrTable:
-                _live = new ulong[_words];
+                Array.Clear(_live);
                 foreach (var label in _tables[op.A].AsSpan().Length > 64 ? _tables[op.A].Distinct() : _tables[op.A])
                 {
                     Add(_live, Label(label));
                 }
                 break;
             case Opcode.Return or Opcode.Unreachable:
-                _live = new ulong[_words];
+                Array.Clear(_live);
                 break;
             case Opcode.End:
                 var head = _ops[op.A].Code == Opcode.Loop ? Head(op.A) : [.. _live];

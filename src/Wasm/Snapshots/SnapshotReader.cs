@@ -33,6 +33,10 @@ internal static unsafe class SnapshotReader
         {
             throw new FormatException("The snapshot's fuel is no such number.");
         }
+        if ((long)fuel > instance.Owner.FuelLimit)
+        {
+            throw new FormatException($"The snapshot has used {fuel} units of fuel; {instance.Owner.FuelLimit} are allowed.");
+        }
         var function = reader.Count(instance.Module.FunctionTypes.Length - 1, "as the called function's index");
         Memories(reader, instance);
         Tables(reader, instance);

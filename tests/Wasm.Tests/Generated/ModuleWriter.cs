@@ -102,6 +102,8 @@ internal sealed class CodeWriter
 {
     private readonly List<byte> _bytes = [];
 
+    public int Length => _bytes.Count;
+
     public byte[] ToArray() => [.. _bytes];
 
     public CodeWriter Byte(byte value)

@@ -41,7 +41,7 @@ public sealed class SuiteTests
     }
 
     // Beside the repository, as the developers have it.
-    private static string? Official()
+    internal static string? Official()
     {
         var directory = AppContext.BaseDirectory;
         while (directory is not null && !File.Exists(Path.Combine(directory, "MeshLedger.sln")))
