@@ -77,9 +77,8 @@ public sealed partial class Execution
             Go(store);
             State = store.Unwinding ? ExecutionState.Paused : ExecutionState.Completed;
         }
-        catch (TrapException trap)
+        catch (TrapException trap) when (BackTraces.Completes(trap))
         {
-            BackTraces.Complete(trap);
             (State, Trap) = (ExecutionState.Trapped, trap);
         }
         catch (GuestExitException exit)

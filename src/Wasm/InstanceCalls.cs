@@ -38,9 +38,8 @@ public sealed unsafe partial class Instance
         {
             Enter(function, slots);
         }
-        catch (TrapException trap)
+        catch (TrapException trap) when (!BackTraces.Completes(trap))
         {
-            BackTraces.Complete(trap);
             throw;
         }
         finally

@@ -15,22 +15,18 @@ public sealed unsafe partial class Instance
         Module = module;
         Owner = store;
         var linked = Array.ConvertAll(module.Imports, import => Linker.Find(module, import, imports));
-        Id = store.Enter(this);
-        _imported = [.. linked.OfType<Function>()];
-        _importHandles = Array.ConvertAll(_imported, store.HandleOf);
+        // What may be refused comes first, before anything is taken or the store knows of this instance.
         var limits = store.Limits;
-        Tables =
-        [
-            .. linked.OfType<Table>(),
-            .. module.Tables.Skip(module.ImportedTables)
-                .Select(type => new Table(type.Type, type.Limits.Minimum, type.Limits.Maximum, limits.TableEntries)),
-        ];
-        Table0 = Tables.Length > 0 ? Tables[0] : null;
         Memories =
         [
             .. linked.OfType<Memory>(),
             .. module.Memories.Skip(module.ImportedMemories).Select(type => new Memory(type.Minimum, type.Maximum, limits.MemoryPages)),
         ];
+        Tables = [.. linked.OfType<Table>(), .. Table.Several(module.Tables.AsSpan(module.ImportedTables), limits.TableEntries)];
+        Table0 = Tables.Length > 0 ? Tables[0] : null;
+        Id = store.Enter(this);
+        _imported = [.. linked.OfType<Function>()];
+        _importHandles = Array.ConvertAll(_imported, store.HandleOf);
         Memory?.Attach(this);
 
         var types = new int[module.Types.Length];

@@ -41,7 +41,7 @@ public sealed partial class Store
     /// Calls out of an instance's code, to the host or to another instance, that may be open at once. Each takes frames of the host's
     /// stack, of which little may be left (<see cref="Runtime.HostStack"/>), and is to end at the same call everywhere.
     /// </summary>
-    internal const int MostCrossings = 64;
+    internal const int MostCrossings = 32;
 
     internal int Crossings;
 

@@ -40,7 +40,7 @@ public sealed record RunLimits
     /// <summary>Pages of 64 KiB of each memory; growth beyond gives -1, a larger minimum refuses the instance.</summary>
     public int MemoryPages { get; init; } = 65_536;
 
-    /// <summary>Entries of each table.</summary>
+    /// <summary>Entries of all tables that an instance defines, together.</summary>
     public int TableEntries { get; init; } = 10_000_000;
 
     /// <summary>

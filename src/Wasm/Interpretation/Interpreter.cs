@@ -46,9 +46,8 @@ internal static unsafe partial class Interpreter
                 SaveFrames(instance, module, stack, top);
             }
         }
-        catch (TrapException trap)
+        catch (TrapException trap) when (!AddsFrames(trap, instance, stack, top))
         {
-            AddFrames(trap, instance, stack, top);
             throw;
         }
         finally
@@ -99,9 +98,8 @@ internal static unsafe partial class Interpreter
                 SaveFrames(instance, module, stack, top);
             }
         }
-        catch (TrapException trap)
+        catch (TrapException trap) when (!AddsFrames(trap, instance, stack, top))
         {
-            AddFrames(trap, instance, stack, top);
             throw;
         }
         finally
@@ -129,7 +127,11 @@ internal static unsafe partial class Interpreter
         }
     }
 
-    private static void AddFrames(TrapException trap, Instance instance, InterpreterStack stack, FrameRecord* below)
+    /// <summary>
+    /// Always true. A filter, as an exception that is thrown again in each of many nested calls takes much of the host's stack; it
+    /// runs before the frames within are left, so what it has seen it takes away from those that are asked after it.
+    /// </summary>
+    private static bool AddsFrames(TrapException trap, Instance instance, InterpreterStack stack, FrameRecord* below)
     {
         var trace = trap.BackTrace.ToBuilder();
         for (var record = stack.Top; record > below && trace.Count < LongestTrace; record--)
@@ -137,6 +139,8 @@ internal static unsafe partial class Interpreter
             trace.Add(new TrapFrame(record->Function, instance.Module.NameOf(record->Function)));
         }
         trap.BackTrace = trace.ToImmutable();
+        stack.Top = below;
+        return true;
     }
 
     /// <summary>The upper halves of 32-bit words are zero in frames, whatever a host left in them.</summary>

@@ -16,12 +16,18 @@ internal static class BackTraces
     public static string MethodName(int function, string? name) =>
         string.Create(CultureInfo.InvariantCulture, $"{Prefix}{function}]{name}");
 
-    public static void Complete(TrapException trap)
+    /// <summary>Always true: a filter of exceptions uses it, so that they need not be thrown again.</summary>
+    public static bool Completes(TrapException trap)
     {
-        if (trap.BackTrace.Length >= Longest || trap.IsComplete)
+        if (trap.BackTrace.Length < Longest && !trap.IsComplete)
         {
-            return;
+            Complete(trap);
         }
+        return true;
+    }
+
+    private static void Complete(TrapException trap)
+    {
         trap.IsComplete = true;
         var frames = trap.BackTrace.ToBuilder();
         foreach (var frame in new StackTrace(trap, fNeedFileInfo: false).GetFrames())

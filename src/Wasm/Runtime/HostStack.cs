@@ -9,8 +9,11 @@ namespace MeshLedger.Wasm.Runtime;
 /// </summary>
 internal static unsafe partial class HostStack
 {
-    /// <summary>For the host's own functions below the guest, the collector and signal handlers.</summary>
-    private const int Reserve = 192 << 10;
+    /// <summary>
+    /// For the host's own functions below the guest, those of <see cref="Store.MostCrossings"/> open calls among them, the collector
+    /// and signal handlers.
+    /// </summary>
+    private const int Reserve = 320 << 10;
 
     [ThreadStatic]
     private static nuint _lowest;

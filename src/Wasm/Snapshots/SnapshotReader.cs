@@ -93,7 +93,7 @@ internal static unsafe class SnapshotReader
         reader.Exactly(instance.Tables.Length, "tables");
         foreach (var table in instance.Tables)
         {
-            var length = reader.Count(table.MaximumLength, "entries of a table");
+            var length = reader.Count(table.Count + table.MostMore, "entries of a table");
             var used = reader.Count(length, "entries of a table that are not null");
             if (length < table.Count)
             {

@@ -6,7 +6,7 @@ namespace MeshLedger.Wasm.Tests.Differential;
 /// <summary>A call of an exported function of a generated module: all of its ending that is the same everywhere.</summary>
 internal sealed class GeneratedRun(Module module, string export, int seed)
 {
-    private static readonly RunLimits Limits = new() { Fuel = 20_000, CallDepth = 60, MemoryPages = 2, TableEntries = 22 };
+    private static readonly RunLimits Limits = new() { Fuel = 20_000, CallDepth = 60, MemoryPages = 2, TableEntries = 60 };
 
     public static IEnumerable<string> Exports(Module module) => module.ExportNames.Select(pair => pair.Key);
 

@@ -69,6 +69,22 @@ public sealed class HostileModuleTests
     }
 
     [Theory]
+    [InlineData(Tier.Compiled)]
+    [InlineData(Tier.Interpreter)]
+    public void Many_tables_share_one_limit_and_what_is_refused_leaves_nothing(Tier tier)
+    {
+        var many = Module.Decode(Sections((4, 1_000, to => to.Byte(0x70).Byte(0).Unsigned(10_000_000))));
+        using var store = new Store(new RunLimits(), tier);
+        for (var i = 0; i < 3; i++)
+        {
+            Assert.Throws<ModuleLimitException>(() => Instance.Instantiate(many, new Imports(), store));
+        }
+        var imports = new Imports().Add("n", "n", new Table(ValueType.FuncRef, 1));
+        var imported = Module.Decode(Sections((2, 1, to => Name(Name(to, 1), 1).Byte(1).Byte(0x70).Byte(0).Byte(0)), (4, 1, to => to.Byte(0x70).Byte(0).Unsigned(20_000_000))));
+        Assert.Throws<ModuleLimitException>(() => Instance.Instantiate(imported, imports, store));
+    }
+
+    [Theory]
     [InlineData(1, new byte[] { 0xFF, 0xFF, 0xFF, 0x7F })]
     [InlineData(2, new byte[] { 0xFF, 0xFF, 0xFF, 0x7F })]
     [InlineData(3, new byte[] { 0xFF, 0xFF, 0xFF, 0x7F })]

@@ -222,6 +222,6 @@
     (if (result i32) (local.get 0)
       (then (i32.add (i32.const 1) (call $ping (i32.sub (local.get 0) (i32.const 1)))))
       (else (i32.const 0)))))
-(assert_return (invoke $ping "ping" (i32.const 61)) (i32.const 61))
+(assert_return (invoke $ping "ping" (i32.const 29)) (i32.const 29))
 (assert_exhaustion (invoke $ping "ping" (i32.const -1)) "call stack exhausted")
 (assert_return (invoke $ping "ping" (i32.const 7)) (i32.const 7))
