@@ -76,18 +76,22 @@ public sealed class Checkpoints
 
         var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 8 << 20, resumeWriterThreshold: 4 << 20));
         var adding = Task.Run(() => AddAsync(pipe.Reader, cancellationToken), CancellationToken.None);
-        using (var stream = pipe.Writer.AsStream())
-        {
-            write(stream);
-        }
-
         AddedBlob added;
         try
         {
+            using (var stream = pipe.Writer.AsStream(leaveOpen: true))
+            {
+                write(stream);
+            }
+
+            pipe.Writer.Complete();
             added = adding.GetAwaiter().GetResult();
         }
-        catch (Exception exception) when (exception is IOException)
+        catch (Exception exception) when (exception is IOException or InvalidOperationException)
         {
+            // A state that cannot be written, or not kept: what was begun of it is not a blob.
+            pipe.Writer.Complete(new IOException(exception.Message, exception));
+            adding.ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default).GetAwaiter().GetResult();
             return exception.Message;
         }
 

@@ -14,8 +14,7 @@ public sealed record GuestAccount
     /// <summary>The version of the table that says what an instruction costs.</summary>
     public required int FuelTable { get; init; }
 
-    /// <summary><see cref="CompiledTier"/> or <see cref="InterpretedTier"/>: how it was run, which must not matter.
-    /// </summary>
+    /// <summary>One of <see cref="Tiers"/>: how it was run, which must not matter.</summary>
     public required string Tier { get; init; }
 
     /// <summary>What the entry gave, a 64-bit integer in decimal: more than a JSON number holds.</summary>
@@ -30,15 +29,18 @@ public sealed record GuestAccount
     /// <summary>Where this run began; null: at the beginning.</summary>
     public CheckpointName? ResumedFrom { get; init; }
 
+    public const string AdaptiveTier = "adaptive";
     public const string CompiledTier = "compiled";
     public const string InterpretedTier = "interpreter";
+
+    public static IReadOnlyList<string> Tiers { get; } = [AdaptiveTier, CompiledTier, InterpretedTier];
 
     /// <summary>Whether the members can be.</summary>
     internal Refusal? Check() =>
         JobRules.Require(
-            Fuel >= 0 && FuelTable > 0 && Checkpoints >= 0 && Tier is CompiledTier or InterpretedTier,
+            Fuel >= 0 && FuelTable > 0 && Checkpoints >= 0 && Tiers.Contains(Tier),
             "WRONG_GUEST",
-            $"fuel and checkpoints are 0 or more, the fuel table 1 or more, the tier {CompiledTier} or {InterpretedTier}")
+            $"fuel and checkpoints are 0 or more, the fuel table 1 or more, the tier one of {string.Join(", ", Tiers)}")
         ?? JobRules.Require(
             Result is null || (long.TryParse(Result, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value)
                 && value.ToString(CultureInfo.InvariantCulture) == Result),

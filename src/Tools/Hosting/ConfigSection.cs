@@ -102,6 +102,23 @@ internal sealed class ConfigSection(JsonElement? element, string path, List<stri
         return null;
     }
 
+    /// <summary>Null if it is absent or no text.</summary>
+    public string? Text(string name)
+    {
+        if (Find(name) is not { } value)
+        {
+            return null;
+        }
+
+        if (IsText(value))
+        {
+            return value.GetString();
+        }
+
+        Fault(name, "a text that is not empty", value);
+        return null;
+    }
+
     public IReadOnlyDictionary<string, string>? TextMap(string name)
     {
         if (Find(name) is not { } value)

@@ -8,6 +8,7 @@ using MeshLedger.Domain.Workers;
 using MeshLedger.Node;
 using MeshLedger.Tools.Cli;
 using MeshLedger.Wasm;
+using MeshLedger.Wasm.Wasi;
 
 namespace MeshLedger.Tools.Hosting;
 
@@ -224,8 +225,6 @@ internal sealed record NodeConfig
 /// <summary>What the workers of a node are like. The resources are those of all of them together.</summary>
 internal sealed record WorkerConfig
 {
-    private static readonly string[] Tiers = [GuestAccount.CompiledTier, GuestAccount.InterpretedTier];
-
     public IReadOnlyList<string> Pools { get; init; } = ["default"];
     public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
     public IReadOnlyList<string> Capabilities { get; init; } = [];
@@ -234,7 +233,10 @@ internal sealed record WorkerConfig
     public long BasePrice { get; init; } = 5;
 
     /// <summary>How WebAssembly programs are run, which their results do not show.</summary>
-    public Tier WasmTier { get; init; } = Tier.Compiled;
+    public Tier WasmTier { get; init; } = Tier.Adaptive;
+
+    /// <summary>Directories of this machine that WebAssembly programs get whose documents ask for them.</summary>
+    public IReadOnlyList<GuestDirectory> WasmDirectories { get; init; } = [];
 
     /// <summary>Of each worker; null: one for each core of its share.</summary>
     public int? MaxConcurrentJobs { get; init; }
@@ -257,9 +259,9 @@ internal sealed record WorkerConfig
             Features = worker.Texts("features") ?? defaults.Features,
             Privileged = worker.Flag("privileged", defaults.Privileged),
             BasePrice = worker.Integer("base_price", defaults.BasePrice, 1, 1_000_000),
-            WasmTier = worker.OneOf("wasm_tier", GuestAccount.CompiledTier, Tiers) == GuestAccount.CompiledTier
-                ? Tier.Compiled
-                : Tier.Interpreter,
+            WasmTier = Enum.Parse<Tier>(
+                worker.OneOf("wasm_tier", GuestAccount.AdaptiveTier, GuestAccount.Tiers), ignoreCase: true),
+            WasmDirectories = ReadDirectories(worker.Section("wasm_directories")),
             MaxConcurrentJobs = (int?)worker.Integer("max_concurrent_jobs", 1, 1024),
             CpuCores = resources.Integer("cpu_cores", 1, 4096),
             MemoryMb = resources.Integer("memory_mb", 1, 67_108_864),
@@ -269,6 +271,32 @@ internal sealed record WorkerConfig
         resources.End();
         worker.End();
         return config;
+    }
+
+    private static List<GuestDirectory> ReadDirectories(ConfigSection section)
+    {
+        var directories = new List<GuestDirectory>();
+        foreach (var (guest, entry) in section.Sections())
+        {
+            var path = entry.Text("path");
+            if (path is null || !Path.IsPathFullyQualified(path))
+            {
+                entry.Fault("path", "an absolute path of this machine");
+            }
+            else if (!GuestDirectory.IsPath(guest))
+            {
+                section.Fault(guest, "a path of the guest's such as /data, none of /in, /scratch, /out");
+            }
+            else
+            {
+                directories.Add(new GuestDirectory(guest, path, entry.Flag("writable", false)));
+            }
+
+            entry.End();
+        }
+
+        section.End();
+        return [.. directories.OrderBy(directory => directory.GuestPath, StringComparer.Ordinal)];
     }
 
     /// <summary>What the workers have together, on a machine that has <paramref name="measured"/>.</summary>
@@ -287,7 +315,10 @@ internal sealed record WorkerConfig
             ["features"] = Names.List(Features),
             ["privileged"] = Privileged,
             ["base_price"] = BasePrice,
-            ["wasm_tier"] = WasmTier == Tier.Compiled ? GuestAccount.CompiledTier : GuestAccount.InterpretedTier,
+            ["wasm_tier"] = GuestAccount.Tiers[(int)WasmTier],
+            ["wasm_directories"] = new JsonObject(WasmDirectories.Select(directory => KeyValuePair.Create(
+                directory.GuestPath,
+                (JsonNode?)new JsonObject { ["path"] = directory.HostPath, ["writable"] = directory.Writable }))),
         };
         if (MaxConcurrentJobs is { } most)
         {

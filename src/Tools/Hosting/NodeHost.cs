@@ -199,6 +199,7 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
                 Machines = machines,
                 Blobs = blobs,
                 WasmTier = options.Worker!.WasmTier,
+                WasmDirectories = options.Worker!.WasmDirectories,
                 ImageDirectories = options.ImageDirectories,
             },
             clock);

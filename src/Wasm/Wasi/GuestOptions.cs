@@ -49,4 +49,13 @@ public sealed record GuestOptions
 public sealed record GuestInput(string Path, long Length, Func<Stream> Open);
 
 /// <summary>A directory of the host under a path of the guest's.</summary>
-public sealed record GuestDirectory(string GuestPath, string HostPath, bool Writable);
+public sealed record GuestDirectory(string GuestPath, string HostPath, bool Writable)
+{
+    /// <summary>Whether a directory may stand under a path: absolute, of plain names, and none that every guest has.</summary>
+    public static bool IsPath(string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        return path.Length is > 1 and <= 1024 && path[0] == '/' && path is not ("/in" or "/scratch" or "/out")
+            && path[1..].Split('/').All(name => name is not ("" or "." or "..") && !name.Any(char.IsControl));
+    }
+}

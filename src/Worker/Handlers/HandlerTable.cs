@@ -2,6 +2,7 @@ using System.Collections.Frozen;
 using MeshLedger.Blobs.Peers;
 using MeshLedger.Machines;
 using MeshLedger.Wasm;
+using MeshLedger.Wasm.Wasi;
 
 namespace MeshLedger.Worker.Handlers;
 
@@ -18,7 +19,10 @@ public sealed record HandlerOptions
     public IReadOnlyList<string> ImageDirectories { get; init; } = [];
 
     /// <summary>How programs of format <c>wasm</c> are run.</summary>
-    public Tier WasmTier { get; init; } = Tier.Compiled;
+    public Tier WasmTier { get; init; } = Tier.Adaptive;
+
+    /// <summary>Directories that such programs get whose documents ask for them by the guest's path.</summary>
+    public IReadOnlyList<GuestDirectory> WasmDirectories { get; init; } = [];
 
     /// <summary>Programs that read what others made run as this user when the worker runs as root.</summary>
     public string UnprivilegedUser { get; init; } = "nobody";
@@ -47,7 +51,7 @@ public sealed class HandlerTable
 
     private static List<(string Format, IOperationHandler Handler)> Formats(HandlerOptions options, TimeProvider time)
     {
-        List<(string, IOperationHandler)> formats = [("wasm", new WasmHandler(options.Blobs, options.WasmTier, time))];
+        List<(string, IOperationHandler)> formats = [("wasm", new WasmHandler(options, time))];
         if (options.Machines is { } machines)
         {
             formats.Insert(0, ("elf", new VmExecuteHandler(machines, options.Blobs)));

@@ -15,7 +15,7 @@ namespace MeshLedger.Worker.Handlers;
 /// that everybody who runs the document gets the same. Outputs: <c>stdout</c>, <c>stderr</c>, <c>files/out/path</c> for
 /// every file that it left under <c>/out</c>, and <c>result</c> if its entry gives a number.
 /// </summary>
-internal sealed class WasmHandler(BlobFetcher blobs, Tier tier, TimeProvider time) : IOperationHandler
+internal sealed class WasmHandler(HandlerOptions options, TimeProvider time) : IOperationHandler
 {
     public const string EngineName = "meshledger-wasm";
 
@@ -34,7 +34,8 @@ internal sealed class WasmHandler(BlobFetcher blobs, Tier tier, TimeProvider tim
     private static readonly EngineName Engine = new(
         EngineName, typeof(Module).Assembly.GetName().Version!.ToString(3));
 
-    private readonly ProgramBlobs _programs = new(blobs);
+    private readonly BlobFetcher _blobs = options.Blobs;
+    private readonly ProgramBlobs _programs = new(options.Blobs);
 
     public IReadOnlyList<string> Operations { get; } = [JobSubmission.ExecuteOperation];
 
@@ -47,8 +48,8 @@ internal sealed class WasmHandler(BlobFetcher blobs, Tier tier, TimeProvider tim
         ArgumentNullException.ThrowIfNull(document);
         var read = WasmPayload.Read(document, new PayloadReader());
         var payload = read ?? new WasmPayload { Hash = default };
-        var program = payload.Size ?? (read is null ? null : blobs.Store.SizeOf(payload.Hash)) ?? 1 << 20;
-        var inputs = payload.Inputs.Sum(input => input.Size ?? blobs.Store.SizeOf(input.Hash) ?? 0);
+        var program = payload.Size ?? (read is null ? null : _blobs.Store.SizeOf(payload.Hash)) ?? 1 << 20;
+        var inputs = payload.Inputs.Sum(input => input.Size ?? _blobs.Store.SizeOf(input.Hash) ?? 0);
         var kept = payload.MemoryMb + payload.ScratchMb + (2 * payload.OutputBytes >> 20);
         return new HandlerNeeds(
             1,
@@ -68,6 +69,14 @@ internal sealed class WasmHandler(BlobFetcher blobs, Tier tier, TimeProvider tim
         }
 
         var result = new OperationResult { EngineName = Engine.Name, EngineVersion = Engine.Version, Program = payload.Hash };
+        if (payload.Directories.FirstOrDefault(path => options.WasmDirectories.All(own => own.GuestPath != path)) is { } missing)
+        {
+            return result with
+            {
+                Error = Failure("DIRECTORY_UNAVAILABLE", $"This worker offers no directory {missing}; another may.", recoverable: true),
+            };
+        }
+
         var (bytes, inputs, error) = await _programs.FetchAsync(
             payload.Blobs, payload.Inputs, 100, context, cancellationToken);
         if (error is not null)
@@ -80,9 +89,9 @@ internal sealed class WasmHandler(BlobFetcher blobs, Tier tier, TimeProvider tim
         {
             var module = Module.Decode(bytes);
             var limit = Limit(payload, context.Document.Execution.TimeoutSeconds);
-            var options = OptionsOf(payload, context.Document, inputs, limit - time.GetElapsedTime(began));
-            using var program = await ResumeAsync(module, options, payload, context, cancellationToken)
-                ?? GuestProgram.Start(module, options);
+            var given = OptionsOf(payload, context.Document, inputs, limit - time.GetElapsedTime(began));
+            using var program = await ResumeAsync(module, given, payload, context, cancellationToken)
+                ?? GuestProgram.Start(module, given);
             context.Progress(new OperationProgress("execution", WasmRun.BasisPoints, "The program runs"));
             var state = await new WasmRun(program, payload, context, Engine, time).RunAsync(cancellationToken);
             result = Told(result, program, payload, context, state, limit);
@@ -93,6 +102,13 @@ internal sealed class WasmHandler(BlobFetcher blobs, Tier tier, TimeProvider tim
             or LinkException)
         {
             return result with { Error = Failure("NOT_EXECUTABLE", $"The module cannot run: {fault.Message}") };
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            return result with
+            {
+                Error = Failure("DIRECTORY_UNAVAILABLE", $"A directory of this worker's cannot be opened: {fault.Message}", recoverable: true),
+            };
         }
         catch (TrapException trap)
         {
@@ -128,7 +144,8 @@ internal sealed class WasmHandler(BlobFetcher blobs, Tier tier, TimeProvider tim
                 Fuel = payload.Fuel,
                 Time = left > TimeSpan.Zero ? left : TimeSpan.Zero,
             },
-            Tier = tier,
+            Tier = options.WasmTier,
+            Directories = [.. options.WasmDirectories.Where(directory => payload.Directories.Contains(directory.GuestPath))],
         };
 
     /// <summary>The seed of a document that names none: everybody who has the document has it.</summary>
@@ -144,7 +161,7 @@ internal sealed class WasmHandler(BlobFetcher blobs, Tier tier, TimeProvider tim
     /// <summary>The guest at the checkpoint that the run may go on from. Whatever is wrong with that, the guest begins at
     /// the beginning, and the ledger is told why.</summary>
     private async Task<GuestProgram?> ResumeAsync(
-        Module module, GuestOptions options, WasmPayload payload, OperationContext context,
+        Module module, GuestOptions given, WasmPayload payload, OperationContext context,
         CancellationToken cancellationToken)
     {
         if (context.Checkpoints.Saved is not { } saved || !payload.HasCheckpoints)
@@ -158,9 +175,9 @@ internal sealed class WasmHandler(BlobFetcher blobs, Tier tier, TimeProvider tim
         try
         {
             context.Progress(new OperationProgress("resume", 300, $"Fetching {name}"));
-            await blobs.FetchAsync(saved.Name.State, saved.Checkpoint.Size, progress: null, cancellationToken);
-            await using var snapshot = blobs.Store.OpenRead(saved.Name.State);
-            var program = GuestProgram.Resume(module, options, snapshot);
+            await _blobs.FetchAsync(saved.Name.State, saved.Checkpoint.Size, progress: null, cancellationToken);
+            await using var snapshot = _blobs.Store.OpenRead(saved.Name.State);
+            var program = GuestProgram.Resume(module, given, snapshot);
             context.Checkpoints.Resumed();
             context.Progress(new OperationProgress("resume", 300, $"Going on from {name}, by {saved.Worker}"));
             return program;
@@ -193,7 +210,7 @@ internal sealed class WasmHandler(BlobFetcher blobs, Tier tier, TimeProvider tim
             {
                 Fuel = program.FuelUsed,
                 FuelTable = WasmEngine.FuelTable,
-                Tier = tier == Tier.Compiled ? GuestAccount.CompiledTier : GuestAccount.InterpretedTier,
+                Tier = GuestAccount.Tiers[(int)options.WasmTier],
                 Result = program.Result?.ToString(CultureInfo.InvariantCulture),
                 StateDigest = hasEnded ? StateDigest(program) : null,
                 Checkpoints = context.Checkpoints.Count,
@@ -229,5 +246,6 @@ internal sealed class WasmHandler(BlobFetcher blobs, Tier tier, TimeProvider tim
         return hashing.Finish();
     }
 
-    private static OperationError Failure(string code, string message) => new(code, message, "execution", false);
+    private static OperationError Failure(string code, string message, bool recoverable = false) =>
+        new(code, message, "execution", recoverable);
 }

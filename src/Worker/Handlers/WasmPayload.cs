@@ -4,6 +4,7 @@ using MeshLedger.Crypto;
 using MeshLedger.Domain.Documents;
 using MeshLedger.Machines;
 using MeshLedger.Wasm;
+using MeshLedger.Wasm.Wasi;
 
 namespace MeshLedger.Worker.Handlers;
 
@@ -20,7 +21,8 @@ internal sealed record WasmPayload
     private const int PagesOfMb = 16;
     private const int MaxMemoryMb = 4096;
     private const int DefaultMemoryMb = 256;
-    private const int MaxScratchMb = 4096;
+    private const int MaxScratchMb = 1024;
+    private const int MaxDirectories = 16;
     private const int DefaultScratchMb = 64;
     private const int DefaultTableEntries = 1_000_000;
     private const long MaxSeconds = 4_000_000;
@@ -42,6 +44,10 @@ internal sealed record WasmPayload
 
     /// <summary>Files under <c>/out</c> without which the run has failed.</summary>
     public IReadOnlyList<string> Files { get; init; } = [];
+
+    /// <summary>Directories of the worker's that the guest wants, by its own paths. What it finds there is the worker's.
+    /// </summary>
+    public IReadOnlyList<string> Directories { get; init; } = [];
 
     /// <summary>The exported function to call; null: <c>_start</c> if there is one, else <c>run</c>.</summary>
     public string? Entry { get; init; }
@@ -82,7 +88,7 @@ internal sealed record WasmPayload
         var data = document.PayloadData;
         reader.Only(
             data, DataPointer, "type", "format", "hash", "size", "args", "env", "stdin", "inputs", "files", "entry",
-            "limits", "seed", "epoch", "checkpoint");
+            "directories", "limits", "seed", "epoch", "checkpoint");
         ProgramMembers.Word(reader, data, "type", "BlobBinary");
         ProgramMembers.Format(reader, data, "wasm");
         var limits = reader.Member(data, DataPointer, "limits", JsonValueKind.Object) ?? default;
@@ -99,6 +105,7 @@ internal sealed record WasmPayload
             Stdin = ProgramMembers.Input(reader, data),
             Inputs = ReadInputs(reader, data),
             Files = ReadFiles(reader, data),
+            Directories = ReadDirectories(reader, data),
             Entry = ReadEntry(reader, data),
             Fuel = reader.Number(limits, LimitsPointer, "fuel", 1, CanonicalJson.MaxInteger),
             MemoryPages = ReadMemory(reader, limits),
@@ -168,6 +175,21 @@ internal sealed record WasmPayload
         }
 
         return files;
+    }
+
+    private static IReadOnlyList<string> ReadDirectories(PayloadReader reader, JsonElement data)
+    {
+        var directories = ProgramMembers.Strings(reader, data, "directories", MaxDirectories);
+        for (var i = 0; i < directories.Count; i++)
+        {
+            if (!GuestDirectory.IsPath(directories[i]) || directories.Take(i).Contains(directories[i]))
+            {
+                reader.Fault(
+                    $"{DataPointer}/directories/{i}", "a path such as /data, once, none of /in, /scratch, /out", $"'{directories[i]}'");
+            }
+        }
+
+        return directories;
     }
 
     private static string? ReadEntry(PayloadReader reader, JsonElement data)

@@ -58,6 +58,31 @@ public sealed class WasmHandlerTests : IDisposable
     }
 
     [Fact]
+    public async Task A_directory_of_the_worker_is_there_for_who_asks_and_nothing_beside_it()
+    {
+        var directory = Directory.CreateDirectory(Path.Combine(_root, "shared"));
+        await File.WriteAllTextAsync(Path.Combine(directory.FullName, "facts.txt"), "facts\n");
+        await File.WriteAllTextAsync(Path.Combine(_root, "secret.txt"), "secret\n");
+        File.CreateSymbolicLink(Path.Combine(directory.FullName, "out"), Path.Combine(_root, "secret.txt"));
+        var handler = new HandlerTable(
+            new HandlerOptions { Blobs = _fetcher, WasmDirectories = [new("/data", directory.FullName, Writable: false)] },
+            TimeProvider.System)["vm.execute"];
+        var program = await AddAsync("cat");
+
+        var asked = await Job(program, ", \"directories\": [\"/data\"], \"args\": [\"/data/facts.txt\"]").RunAsync(handler);
+        Assert.Equal("facts\n", Given.Text(asked, "stdout"));
+        foreach (var path in (string[])["/data/../secret.txt", "/data/out", "/secret.txt"])
+        {
+            var outside = await Job(program, $", \"directories\": [\"/data\"], \"args\": [\"{path}\"]").RunAsync(handler);
+            Assert.Equal(("GUEST_FAILED", ""), (outside.Error!.Code, Given.Text(outside, "stdout")));
+        }
+
+        Assert.Equal("GUEST_FAILED", (await Job(program, ", \"args\": [\"/data/facts.txt\"]").RunAsync(handler)).Error!.Code);
+        var absent = await Job(program, ", \"directories\": [\"/other\"]").RunAsync(handler);
+        Assert.Equal(("DIRECTORY_UNAVAILABLE", true), (absent.Error!.Code, absent.Error.Recoverable));
+    }
+
+    [Fact]
     public async Task What_lies_under_out_is_an_output_and_what_should_and_does_not_is_named()
     {
         var result = await RunAsync("primes", ", \"args\": [\"1000\"], \"files\": [\"/out/primes.txt\"]");
