@@ -13,7 +13,7 @@ internal sealed partial class FunctionValidator
         var code = first < 0xFC ? (Opcode)first : Prefixed(ref reader, first);
         var signature = Signatures.Of(code);
         // Where the recorder is, the operands' height and whether the instruction can be reached are those before it.
-        var recorder = _depth > 0 && !_frames[_depth - 1].Unreachable ? _recorder : null;
+        var recorder = _depth > 0 && IsReached(_frames[_depth - 1]) ? _recorder : null;
         var op = new Op { Code = code, Offset = _at, Height = _words, A = 0, B = 0 };
         switch (signature.Shape)
         {
@@ -44,6 +44,9 @@ internal sealed partial class FunctionValidator
         }
         recorder?.Add(op);
     }
+
+    // A block that stands where nothing comes was not recorded, and nothing comes to what is in it.
+    private bool IsReached(in Frame frame) => !frame.Unreachable && (frame.OpIndex >= 0 || _depth == 1);
 
     private static Opcode Prefixed(ref ByteReader reader, byte first)
     {

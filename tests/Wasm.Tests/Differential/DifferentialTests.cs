@@ -49,7 +49,7 @@ public sealed class DifferentialTests
                 Assert.Equal(run.SnapshotAt(mark, Tier.Interpreter), run.SnapshotAt(mark, Tier.Compiled));
             }
         });
-        Assert.True(pauses > 200, $"There were only {pauses} pauses.");
+        Assert.True(pauses > 100, $"There were only {pauses} pauses.");
     }
 
     /// <summary>What the generator is for: nearly all functions run for a while and end by themselves.</summary>

@@ -38,6 +38,7 @@ internal sealed partial class RandomBody
         {
             Walk(6);
         }
+        Tell();
         Leave();
         var declared = _locals.Skip(_type.Parameters.Length).ToArray();
         var to = new CodeWriter().Unsigned(declared.Length);
@@ -46,6 +47,19 @@ internal sealed partial class RandomBody
             to.Unsigned(1).Byte((byte)local);
         }
         return to.Bytes(_code.ToArray()).End().ToArray();
+    }
+
+    /// <summary>What the locals hold in the end goes into memory, where it is compared.</summary>
+    private void Tell()
+    {
+        for (var local = 0; local < Math.Min(_locals.Count, 12) && Next(8) > 0; local++)
+        {
+            if (_locals[local] is not (FuncRef or ExternRef))
+            {
+                _code.I32(1_000 + (local * 16)).Op(Opcode.LocalGet, local)
+                    .Op(_locals[local] == V128 ? Opcode.V128Store : Opcode.I32Store + (I32 - _locals[local])).Unsigned(0).Unsigned(0);
+            }
+        }
     }
 
     private int Next(int most) => _module.Random.Next(most);
@@ -63,13 +77,17 @@ internal sealed partial class RandomBody
 
     private void Step(int depth)
     {
-        switch (Next(40))
+        switch (Next(44))
         {
             case < 4:
                 Push(_module.SomeType());
                 break;
             case < 17:
                 Compute();
+                break;
+            case > 39:
+                // Locals that are written on one path and read on another.
+                SetLocal();
                 break;
             case < 20:
                 SetLocal();
