@@ -72,18 +72,7 @@ internal sealed partial class FunctionCompiler
     public DynamicMethod Compile()
     {
         var method = Begin(IlTypes.ParametersOf(_code.Type));
-        var entered = _il.DefineLabel();
-        // A frame's address near the end of the host's stack: go on where frames are not on it.
-        var probe = _il.DeclareLocal(typeof(long));
-        _il.Emit(OpCodes.Ldloca, probe);
-        _il.Emit(OpCodes.Conv_U);
-        Field(StackLimitField);
-        _il.Emit(OpCodes.Bge_Un, entered);
-        Detour(resume: false);
-        _il.MarkLabel(entered);
-        Depth();
-        DeclareLocals(_code.Type.Parameters.Length);
-        LoadState();
+        Enter(arguments: _code.Type.Parameters.Length);
         Body();
         return method;
     }
@@ -105,17 +94,7 @@ internal sealed partial class FunctionCompiler
         _resuming = true;
         (_resumePlace, _resumeAwaiting) = (place, awaiting);
         var method = Begin([typeof(Instance), typeof(long)]);
-        var entered = _il.DefineLabel();
-        var probe = _il.DeclareLocal(typeof(long));
-        _il.Emit(OpCodes.Ldloca, probe);
-        _il.Emit(OpCodes.Conv_U);
-        Field(StackLimitField);
-        _il.Emit(OpCodes.Bge_Un, entered);
-        Detour(resume: true);
-        _il.MarkLabel(entered);
-        Depth();
-        DeclareLocals(0);
-        LoadState();
+        Enter(arguments: 0);
         _resumeLabel = _il.DefineLabel();
         _il.Emit(OpCodes.Br, _resumeLabel);
         Body();
@@ -173,6 +152,22 @@ internal sealed partial class FunctionCompiler
         _il = method.GetILGenerator(Math.Max(256, _code.Ops.Length * 8));
         (_instance, _context) = ((short)(parameters.Length - 2), (short)(parameters.Length - 1));
         return method;
+    }
+
+    private void Enter(int arguments)
+    {
+        // A frame's address near the end of the host's stack: go on where frames are not on it.
+        var entered = _il.DefineLabel();
+        var probe = _il.DeclareLocal(typeof(long));
+        _il.Emit(OpCodes.Ldloca, probe);
+        _il.Emit(OpCodes.Conv_U);
+        Field(StackLimitField);
+        _il.Emit(OpCodes.Bge_Un, entered);
+        Detour(_resuming);
+        _il.MarkLabel(entered);
+        Depth();
+        DeclareLocals(arguments);
+        LoadState();
     }
 
     // Trap if this frame goes below the call depth's end; what is left is kept for calls.
