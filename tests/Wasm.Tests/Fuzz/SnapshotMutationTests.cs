@@ -25,7 +25,7 @@ public sealed class SnapshotMutationTests
     {
         var random = new Random(batch);
         var (refused, ran) = (0, 0);
-        for (var seed = batch * 40; seed < (batch + 1) * 40; seed++)
+        for (var seed = batch * 15; seed < (batch + 1) * 15; seed++)
         {
             var module = Module.Decode(RandomModule.Make(seed));
             foreach (var export in GeneratedRun.Exports(module))
