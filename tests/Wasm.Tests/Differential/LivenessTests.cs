@@ -32,7 +32,7 @@ public sealed class LivenessTests
         body.I32(9).Op(Opcode.LocalSet, 1).Op(Opcode.LocalGet, 2);
         writer.Function(
             writer.Type([ValueType.I32], [ValueType.I32]), [ValueType.I32, ValueType.I32, ValueType.I32], body, "f");
-        writer.Function(writer.Type([], []), [], new CodeWriter().Open(Opcode.Loop).End(), null);
+        writer.Function(writer.Type([], []), [], new CodeWriter().I32(1).Op(Opcode.Drop).Open(Opcode.Loop).I32(1).Op(Opcode.Drop).End(), null);
         var module = Module.Decode(writer.ToArray());
         var pauses = 0;
         for (var mark = 0; mark < 40; mark++)
