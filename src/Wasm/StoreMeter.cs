@@ -159,16 +159,22 @@ public sealed partial class Store
         return goesOn;
     }
 
+    /// <summary>Traps when the time is over.</summary>
+    internal void EndIfLate()
+    {
+        if (Clock.GetTimestamp() > _deadline)
+        {
+            throw new TrapException(TrapKind.DeadlineExceeded, $"{Limits.Time} were allowed");
+        }
+    }
+
     private bool GoesOn(long used)
     {
         if (used > FuelLimit)
         {
             throw new TrapException(TrapKind.OutOfFuel, $"{FuelLimit} units were allowed");
         }
-        if (Clock.GetTimestamp() > _deadline)
-        {
-            throw new TrapException(TrapKind.DeadlineExceeded, $"{Limits.Time} were allowed");
-        }
+        EndIfLate();
         return !Pausable || (used <= PauseMark && !_pauseRequested);
     }
 

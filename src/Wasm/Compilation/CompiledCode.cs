@@ -12,6 +12,11 @@ internal sealed unsafe class CompiledCode
     /// <summary>Calls of a function that the adaptive tier interprets.</summary>
     private const byte Trials = 2;
 
+    /// <summary>
+    /// Places at which functions are entered anew that are kept compiled; beyond, one for each function goes on in the interpreter.
+    /// </summary>
+    private const int MostResumes = 4_096;
+
     private readonly Module _module;
     private readonly Thunks[] _thunks;
     private readonly NativeBlock _table;
@@ -119,16 +124,27 @@ internal sealed unsafe class CompiledCode
             var place = Array.FindIndex(
                 _places[frame.Function]!,
                 p => p.Offset == frame.Offset && p.Point == (awaiting ? PausePoint.AfterCall : frame.Point));
-            if (!_resumes.TryGetValue((frame.Function, place, awaiting), out var resume))
+            if (_resumes.TryGetValue((frame.Function, place, awaiting), out var resume)
+                || (_resumes.Count >= MostResumes && _resumes.TryGetValue((frame.Function, -1, false), out resume)))
             {
-                var code = _module.CodeOf(frame.Function);
-                var compiler = new FunctionCompiler(_module, code, pausable: true);
-                var method = compiler.IsFeasible ? compiler.CompileResume(place, awaiting) : compiler.CompileResumeDetour();
-                resume = (method, IlTypes.AddressOf(method));
-                _resumes.Add((frame.Function, place, awaiting), resume);
+                return resume.Address;
             }
-            return resume.Address;
+            // Compiling takes time and no fuel, and a deep stack may need much of it.
+            instance.Owner.EndIfLate();
+            var compiler = new FunctionCompiler(_module, _module.CodeOf(frame.Function), pausable: true);
+            if (compiler.IsFeasible && _resumes.Count < MostResumes)
+            {
+                return Kept((frame.Function, place, awaiting), compiler.CompileResume(place, awaiting));
+            }
+            return Kept((frame.Function, -1, false), compiler.CompileResumeDetour());
         }
+    }
+
+    private nint Kept((int Function, int Place, bool Awaiting) key, DynamicMethod method)
+    {
+        var address = IlTypes.AddressOf(method);
+        _resumes[key] = (method, address);
+        return address;
     }
 }
 
