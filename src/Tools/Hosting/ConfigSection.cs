@@ -86,6 +86,22 @@ internal sealed class ConfigSection(JsonElement? element, string path, List<stri
         return otherwise;
     }
 
+    public string? Text(string name)
+    {
+        if (Find(name) is not { } value)
+        {
+            return null;
+        }
+
+        if (IsText(value))
+        {
+            return value.GetString();
+        }
+
+        Fault(name, "a text that is not empty", value);
+        return null;
+    }
+
     public IReadOnlyList<string>? Texts(string name)
     {
         if (Find(name) is not { } value)
