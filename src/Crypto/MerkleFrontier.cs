@@ -12,6 +12,14 @@ public sealed class MerkleFrontier
     /// <summary>The tree hash over the leaves so far.</summary>
     public Digest Root => MerkleProof.Join(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_peaks));
 
+    /// <summary>One that grows by itself from here on.</summary>
+    public MerkleFrontier Copy()
+    {
+        var copy = new MerkleFrontier { Size = Size };
+        copy._peaks.AddRange(_peaks);
+        return copy;
+    }
+
     /// <summary>Takes the next leaf, by its leaf hash.</summary>
     public void Add(Digest leaf)
     {

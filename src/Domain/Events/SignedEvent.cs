@@ -72,9 +72,14 @@ public sealed class SignedEvent
     public static bool IsSigned(Did by, Digest digest, ReadOnlySpan<byte> signature, BatchProof? proof) =>
         BatchRoot(digest, proof) is { } root && Ed25519.Verify(by, Message(root), signature);
 
+    /// <summary>As the other, remembering batches that verified.</summary>
+    public static bool IsSigned(
+        Did by, Digest digest, ReadOnlyMemory<byte> signature, BatchProof? proof, BatchVerifier verifier) =>
+        BatchRoot(digest, proof) is { } root && verifier.Verify(by, root, signature);
+
     /// <summary>As <see cref="Verify()"/>, remembering batches that verified, so that a batch costs one verification.
     /// </summary>
-    public bool Verify(BatchVerifier verifier) => BatchRoot(Digest, Proof) is { } root && verifier.Verify(Statement.By, root, Signature);
+    public bool Verify(BatchVerifier verifier) => IsSigned(Statement.By, Digest, Signature, Proof, verifier);
 
     /// <summary>The signed bytes for a batch root.</summary>
     internal static byte[] Message(Digest root)

@@ -26,6 +26,9 @@ public sealed class LogCheck
     private readonly List<LogFault> _faults = [];
     private readonly MerkleFrontier _frontier = new();
     private readonly TileTree _tree = new();
+    private readonly Dictionary<LogTile, long> _earlier = []; // Partial tiles of the right edge, by the size that had them.
+    private byte[][] _lastEntries = [];
+    private Digest _root; // Of the published head.
     private long _faultCount;
     private long _tiles;
     private long _heads;
@@ -70,6 +73,7 @@ public sealed class LogCheck
     private async Task CheckTreeAsync(SignedHead head, CancellationToken cancellationToken)
     {
         var size = head.Head.Size;
+        _root = head.Head.Root;
         await using var heads = HeadsAsync(size, cancellationToken).GetAsyncEnumerator(cancellationToken);
         var more = await heads.MoveNextAsync();
         SignedHead? latest = null;
@@ -82,6 +86,7 @@ public sealed class LogCheck
                 for (; more && heads.Current.Head.Size == _frontier.Size; more = await heads.MoveNextAsync())
                 {
                     latest = heads.Current;
+                    Remember(_frontier.Size, size);
                     if (latest.Head.Root != _frontier.Root)
                     {
                         Add("wrong_root", LogFiles.Heads, latest.Head.Size, "a tree head was signed over other entries");
@@ -96,6 +101,11 @@ public sealed class LogCheck
         foreach (var (tile, bytes) in _tree.Partials(size).Where(one => one.Tile.Level > 0))
         {
             await CompareAsync(tile, bytes, cancellationToken);
+        }
+
+        foreach (var earlier in _earlier.Values.Distinct())
+        {
+            await CompareEarlierAsync(earlier, size, cancellationToken);
         }
 
         if (_frontier.Root != head.Head.Root)
@@ -158,6 +168,7 @@ public sealed class LogCheck
         var hashes = await _source.ReadTileAsync(tile, cancellationToken);
         var entries = await _source.ReadEntriesAsync(bundle, cancellationToken);
         _tiles += 2;
+        _lastEntries = entries ?? [];
         var leaves = entries?.Select(entry => MerkleTree.LeafHash(entry)).ToArray();
         if (hashes is not null && leaves is not null && hashes.AsSpan().SequenceEqual(leaves))
         {
@@ -166,7 +177,9 @@ public sealed class LogCheck
         }
 
         var above = tile.IsFull ? await AboveAsync(tile, size, cancellationToken) : null;
-        var (tileHolds, entriesHold) = (Leads(hashes, above), Leads(leaves, above));
+        var (tileHolds, entriesHold) = tile.IsFull
+            ? (Leads(hashes, above), Leads(leaves, above))
+            : (LeadsToRoot(hashes), LeadsToRoot(leaves));
         if (hashes is null || (entriesHold && !tileHolds))
         {
             Add(hashes is null ? "missing" : "wrong_tile", tile.Path, first, "it is not what its entries hash to");
@@ -188,6 +201,18 @@ public sealed class LogCheck
 
     private static bool Leads(Digest[]? hashes, Digest? above) =>
         hashes is not null && above is not null && MerkleTree.Root(hashes) == above;
+
+    /// <summary>True if the tree ends with these leaves, by the published head.</summary>
+    private bool LeadsToRoot(Digest[]? hashes)
+    {
+        var frontier = _frontier.Copy();
+        foreach (var leaf in hashes ?? [])
+        {
+            frontier.Add(leaf);
+        }
+
+        return hashes is not null && frontier.Root == _root;
+    }
 
     /// <summary>What the level above says of a full tile.</summary>
     private async Task<Digest?> AboveAsync(LogTile tile, long size, CancellationToken cancellationToken)
@@ -222,6 +247,61 @@ public sealed class LogCheck
         }
 
         _tree.Completed.Clear();
+    }
+
+    /// <summary>Notes a head whose partial tiles may still be there.</summary>
+    private void Remember(long earlier, long size)
+    {
+        for (var level = 0; level <= LogTile.MaxLevel && earlier != size; level++)
+        {
+            var tile = LogTile.At(level, (size >> (8 * level)) / LogTile.FullWidth, earlier);
+            if (tile.Width > 0 && tile != LogTile.At(level, tile.Index, size))
+            {
+                _earlier.TryAdd(tile, earlier);
+            }
+        }
+    }
+
+    /// <summary>Partial tiles of an earlier head: another node may have published that, and they need not be here.</summary>
+    private async Task CompareEarlierAsync(long earlier, long size, CancellationToken cancellationToken)
+    {
+        foreach (var (tile, bytes) in _tree.Partials(earlier))
+        {
+            await CompareBytesAsync(tile, bytes, cancellationToken);
+            if (tile.Level == 0 && tile.Width <= _lastEntries.Length)
+            {
+                var bundle = tile with { Level = LogTile.Entries };
+                await CompareBytesAsync(bundle, EntryBundle.Write(_lastEntries[..tile.Width]), cancellationToken);
+            }
+        }
+
+        async Task CompareBytesAsync(LogTile tile, byte[] bytes, CancellationToken cancellationToken)
+        {
+            if (_earlier.GetValueOrDefault(tile with { Level = Math.Max(tile.Level, 0) }) != earlier
+                || tile.Width == LogTile.At(tile.Level, tile.Index, size).Width)
+            {
+                return;
+            }
+
+            _tiles++;
+            if (await ReadBytesAsync(tile, cancellationToken) is { } found && !found.AsSpan().SequenceEqual(bytes))
+            {
+                Add(tile.Level < 0 ? "wrong_entries" : "wrong_tile", tile.Path,
+                    ((tile.Index * LogTile.FullWidth) << (8 * Math.Max(tile.Level, 0))) + 1, "it is not the beginning of its later form");
+            }
+        }
+    }
+
+    private async Task<byte[]?> ReadBytesAsync(LogTile tile, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _source.ReadAsync(tile.Path, EntryBundle.MaxBytes, cancellationToken);
+        }
+        catch (InvalidDataException)
+        {
+            return [];
+        }
     }
 
     private async Task CompareAsync(LogTile tile, byte[] bytes, CancellationToken cancellationToken)

@@ -117,7 +117,7 @@ public sealed record LogEntry
         return true;
     }
 
-    private static byte[] Write(
+    internal static byte[] Write(
         Did by, Digest digest, long position, BatchProof? proof, ReadOnlySpan<byte> signature, StreamId stream, string type,
         long version)
     {

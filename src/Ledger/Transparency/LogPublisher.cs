@@ -35,14 +35,17 @@ public sealed record LogOptions
 public sealed class LogPublisher
 {
     private const int MostCompleted = 512;
+    private const int FarBehind = 10_000;
     private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(4);
 
     private readonly IEventStore _store;
     private readonly HeadsTable _table;
+    private readonly EntryReader _entries;
     private readonly LogOptions _options;
     private readonly NoteKey _key;
     private readonly LogFiles _files;
+    private readonly HeadsBook _heads;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private volatile SignedHead? _last; // Written by the loop alone.
@@ -55,7 +58,9 @@ public sealed class LogPublisher
         _options = options;
         _key = options.NoteKey;
         _table = new HeadsTable(database, _key);
+        _entries = new EntryReader(database);
         _files = new LogFiles(options.Directory);
+        _heads = new HeadsBook(_files, _table, _entries, _key);
         _clock = clock;
         _log = log;
     }
@@ -103,14 +108,14 @@ public sealed class LogPublisher
         using var held = await _files.LockAsync(cancellationToken);
         _files.Clean();
         CheckKey();
-        if (await AgreeAsync(isRepair: true, cancellationToken) is not { } last)
+        if (await _heads.AgreeAsync(isRepair: true, cancellationToken) is not { } last)
         {
             return 0;
         }
 
         var (_, written) = await LogRebuild.RunAsync(
-            _store, _files, last, _table.AfterAsync(0, cancellationToken), progress, cancellationToken);
-        var lines = await LinesAsync(0, cancellationToken);
+            _entries, _files, last, _table.AfterAsync(0, cancellationToken), progress, cancellationToken);
+        var lines = await _heads.LinesAsync(0, cancellationToken);
         written += _files.WriteIfOther(LogFiles.Heads, Encoding.UTF8.GetBytes(lines)) ? 1 : 0;
         written += _files.WriteIfOther(LogFiles.Checkpoint, last.Note.ToBytes()) ? 1 : 0;
         _files.Sync();
@@ -125,6 +130,11 @@ public sealed class LogPublisher
         using (await _files.LockAsync(cancellationToken))
         {
             tree = await ResumeAsync(cancellationToken);
+        }
+
+        if (!await CatchUpAsync(tree, cancellationToken))
+        {
+            return;
         }
 
         using var leaving = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -190,6 +200,38 @@ public sealed class LogPublisher
         }
     }
 
+    /// <summary>Takes in what has long been there, many events at once.</summary>
+    /// <returns>False if another process moved the log.</returns>
+    private async Task<bool> CatchUpAsync(TileTree tree, CancellationToken cancellationToken)
+    {
+        var head = await _store.HeadAsync(cancellationToken);
+        if (head - tree.Size < FarBehind)
+        {
+            return true;
+        }
+
+        var published = _clock.GetTimestamp();
+        await foreach (var batch in _entries.ReadAsync(tree.Size, head, cancellationToken))
+        {
+            foreach (var leaf in batch)
+            {
+                tree.Add(leaf);
+            }
+
+            if (Left(published) <= TimeSpan.Zero || tree.Completed.Count > MostCompleted)
+            {
+                if (!await PublishAsync(tree, cancellationToken))
+                {
+                    return false;
+                }
+
+                published = _clock.GetTimestamp();
+            }
+        }
+
+        return true;
+    }
+
     /// <summary>How long until the next head is due.</summary>
     private TimeSpan Left(long published) =>
         published == 0 ? TimeSpan.Zero : _options.Interval - _clock.GetElapsedTime(published);
@@ -232,7 +274,7 @@ public sealed class LogPublisher
         }
 
         // With those that another node signed in a directory of its own.
-        await AppendHeadsAsync(_last?.Head.Size ?? 0, cancellationToken);
+        await _heads.AppendAsync(_last?.Head.Size ?? 0, cancellationToken);
         _files.Write(LogFiles.Checkpoint, signed.Note.ToBytes());
         _files.Sync();
         foreach (var (tile, _) in tree.Completed)
@@ -251,7 +293,7 @@ public sealed class LogPublisher
     {
         _files.Clean();
         CheckKey();
-        var last = await AgreeAsync(isRepair: false, cancellationToken);
+        var last = await _heads.AgreeAsync(isRepair: false, cancellationToken);
         if (last is null)
         {
             _last = null;
@@ -263,7 +305,7 @@ public sealed class LogPublisher
         {
             Log.LogRebuilt(_log, _options.Directory, last.Head.Size);
             (tree, _) = await LogRebuild.RunAsync(
-                _store, _files, last, _table.AfterAsync(0, cancellationToken), progress: null, cancellationToken);
+                _entries, _files, last, _table.AfterAsync(0, cancellationToken), progress: null, cancellationToken);
         }
 
         _files.WriteIfOther(LogFiles.Checkpoint, last.Note.ToBytes());
@@ -273,77 +315,25 @@ public sealed class LogPublisher
         return tree;
     }
 
-    /// <summary>The latest head, after the database and the file of heads have the same ones.</summary>
-    private async Task<SignedHead?> AgreeAsync(bool isRepair, CancellationToken cancellationToken)
-    {
-        var line = _files.LastHeadLine();
-        var inFile = line is null ? null : SignedHead.ReadLine(line, _key);
-        if (line is not null && inFile is null && !isRepair)
-        {
-            throw new IOException(
-                $"The last line of {Path.Combine(_options.Directory, LogFiles.Heads)} is no tree head that {_key} signed. Run: "
-                + "meshledger log fsck --repair");
-        }
-
-        var inTable = await _table.LastAsync(cancellationToken);
-        var (size, known) = (inFile?.Head.Size ?? 0, inTable?.Head.Size ?? 0);
-        if (known > size)
-        {
-            await AppendHeadsAsync(size, cancellationToken);
-            return inTable;
-        }
-
-        if (size > known)
-        {
-            // A database that was put back from a copy: it must first show that it has what was signed.
-            await LogRebuild.ProveAsync(_store, inFile!, progress: null, cancellationToken);
-            await foreach (var head in LogHeads.ReadAsync(_files.Source, _key, cancellationToken))
-            {
-                if (head is not null && head.Head.Size > known)
-                {
-                    await _table.AddAsync(head, cancellationToken);
-                }
-            }
-
-            return inFile;
-        }
-
-        return inFile is null || inFile.Head.Root == inTable!.Head.Root
-            ? inFile
-            : throw new InvalidHistoryException(
-                $"The log signed two tree heads of size {size}: {inFile.Head.Root} in its files, {inTable.Head.Root} in the "
-                + "database.");
-    }
-
-    /// <summary>Appends the heads of more than so many entries that the database has to the file.</summary>
-    private async Task AppendHeadsAsync(long size, CancellationToken cancellationToken) =>
-        _files.AppendHeads(await LinesAsync(size, cancellationToken));
-
-    private async Task<string> LinesAsync(long size, CancellationToken cancellationToken)
-    {
-        var lines = new StringBuilder();
-        await foreach (var head in _table.AfterAsync(size, cancellationToken))
-        {
-            lines.Append(head.Line);
-        }
-
-        return lines.ToString();
-    }
-
     /// <summary>Whether the ledger reaches as far as the log, and has there what the log has.</summary>
     private async Task<bool> HoldsLastEntryAsync(TileTree tree, CancellationToken cancellationToken)
     {
-        var events = await _store.ReadAfterAsync(tree.Size - 1, 1, cancellationToken);
-        if (events.Count == 0)
+        if (await _store.HeadAsync(cancellationToken) < tree.Size)
         {
             throw new InvalidHistoryException(
                 $"The log in {_options.Directory} signed a tree head of {tree.Size} events, and the database ends before: "
                 + "events were removed, or the database was put back from an older copy.");
         }
 
+        var last = Array.Empty<byte>();
+        await foreach (var batch in _entries.ReadAsync(tree.Size - 1, tree.Size, cancellationToken))
+        {
+            last = batch[0].Entry;
+        }
+
         var tile = LogTile.At(LogTile.Entries, (tree.Size - 1) / LogTile.FullWidth, tree.Size);
         return await _files.Source.ReadEntriesAsync(tile, cancellationToken) is { } entries
-            && entries[^1].AsSpan().SequenceEqual(LogEntry.Write(events[0]));
+            && entries[^1].AsSpan().SequenceEqual(last);
     }
 
     /// <summary>Partial tiles that a crash left beside the full one.</summary>

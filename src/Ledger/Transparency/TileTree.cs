@@ -17,8 +17,11 @@ internal sealed class TileTree
 
     public Digest Root => MerkleProof.Join([.. MerkleProof.Peaks(Size).Select(HashOf)]);
 
-    public void Add(byte[] entry)
+    public void Add(byte[] entry) => Add(new LogLeaf(entry, MerkleTree.LeafHash(entry)));
+
+    public void Add(LogLeaf leaf)
     {
+        var entry = leaf.Entry;
         if (entry.Length > LogTile.MaxEntry)
         {
             throw new InvalidOperationException($"A log entry has at most {LogTile.MaxEntry} bytes, not {entry.Length}.");
@@ -31,7 +34,7 @@ internal sealed class TileTree
             _entries.Clear();
         }
 
-        AddLeaf(MerkleTree.LeafHash(entry));
+        AddLeaf(leaf.Hash);
     }
 
     /// <summary>Takes a leaf without its entry, for those who only hash.</summary>
