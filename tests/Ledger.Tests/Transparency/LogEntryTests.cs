@@ -32,6 +32,16 @@ public sealed class LogEntryTests
     }
 
     [Fact]
+    public void The_entry_that_the_contract_shows_is_read_and_was_signed()
+    {
+        var contract = File.ReadLines(Path.Combine(Root(), "schemas", "README.md"));
+        var line = contract.Single(line => line.StartsWith("{\"by\"", StringComparison.Ordinal)
+            && line.Contains("\"position\":2", StringComparison.Ordinal));
+        Assert.True(LogEntry.TryRead(Encoding.UTF8.GetBytes(line), out var entry));
+        Assert.True(entry!.IsSigned);
+    }
+
+    [Fact]
     public void Any_flipped_bit_of_an_entry_is_no_entry_or_another_one()
     {
         var bytes = LogEntry.Write(Events(3)[1]);
@@ -52,6 +62,17 @@ public sealed class LogEntryTests
     [InlineData("{\"by\":null,\"digest\":null}")]
     public void What_is_no_entry_is_refused(string text) =>
         Assert.False(LogEntry.TryRead(Encoding.UTF8.GetBytes(text), out _));
+
+    private static string Root()
+    {
+        var at = AppContext.BaseDirectory;
+        while (!File.Exists(Path.Combine(at, "MeshLedger.sln")))
+        {
+            at = Path.GetDirectoryName(at)!;
+        }
+
+        return at;
+    }
 
     private static RecordedEvent[] Events(int count)
     {
