@@ -41,4 +41,12 @@ internal static partial class Log
 
     [LoggerMessage(1009, LogLevel.Information, "The database takes events again, after {Seconds:f1} s.")]
     public static partial void AppendsGoOn(ILogger log, double seconds);
+
+    [LoggerMessage(1020, LogLevel.Warning,
+        "The log is not published: {Reason}. Trying again in {Milliseconds} ms; nothing is lost.")]
+    public static partial void LogPostponed(ILogger log, string reason, double milliseconds);
+
+    [LoggerMessage(1021, LogLevel.Warning,
+        "Files of the log in {Directory} are missing or damaged; making those of its {Size} entries again from the database.")]
+    public static partial void LogRebuilt(ILogger log, string directory, long size);
 }

@@ -4,6 +4,7 @@ using System.CommandLine.Invocation;
 using MeshLedger.Tools.Blobs;
 using MeshLedger.Tools.Cli;
 using MeshLedger.Tools.Jobs;
+using MeshLedger.Tools.LogVerbs;
 using MeshLedger.Tools.Workers;
 
 namespace MeshLedger.Tools;
@@ -70,6 +71,7 @@ internal static class CommandLine
             AidCommands.Create(),
             AccountCommands.Create(),
             KeyCommands.Create(),
+            LogCommands.Create(),
             AuditCommand.Create(),
             ProjectionsCommands.Create(),
             CompletionCommand.Create(),

@@ -83,7 +83,7 @@ internal static class UpCommand
 
     private static readonly Option<IPEndPoint?> Listen = new("--listen")
     {
-        Description = "Serve this node's blobs over HTTP on this address; whoever reaches it can read them. Port 0 takes a "
+        Description = "Serve this node's blobs and its log over HTTP on this address; whoever reaches it can read them. Port 0 takes a "
             + "free one (default: do not).",
         HelpName = "ADDRESS:PORT",
         CustomParser = result => IPEndPoint.TryParse(result.Tokens[0].Value, out var address)
@@ -194,6 +194,7 @@ internal static class UpCommand
             ImageDirectories = [.. (call.Get(ImageDirectories) ?? []).Select(Path.GetFullPath)],
             UseInotify = !call.Get(NoInotify),
             Blobs = config.Blobs,
+            Log = config.Log,
             Listen = call.Get(Listen),
             Advertise = call.Get(Advertise),
             Observation = new ObservationOptions

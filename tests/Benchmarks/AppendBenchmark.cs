@@ -29,7 +29,7 @@ internal static class AppendBenchmark
         Figure.Print("append_batch100", batch100, "events/s", "pgbench_8_clients", pgbench);
     }
 
-    private static async Task<double> MeasureAsync(PostgresEventStore store, int callers, int batch, int seconds)
+    public static async Task<double> MeasureAsync(PostgresEventStore store, int callers, int batch, int seconds)
     {
         var clock = Stopwatch.StartNew();
         var counts = await Task.WhenAll(Enumerable.Range(0, callers).Select(_ => Task.Run(async () =>

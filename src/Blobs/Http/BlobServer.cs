@@ -49,6 +49,7 @@ public sealed class BlobServer : IAsyncDisposable
         application.Use(guard.InvokeAsync);
         application.UseRouting();
         new BlobApi(store, options, clock, log).Map(application);
+        options.Routes?.Invoke(application);
         application.MapOpenApi("/openapi/v1.json");
         try
         {

@@ -1,5 +1,6 @@
 using System.Net;
 using MeshLedger.Crypto;
+using Microsoft.AspNetCore.Routing;
 
 namespace MeshLedger.Blobs.Http;
 
@@ -18,6 +19,9 @@ public sealed class BlobServerOptions
 
     /// <summary>The most bytes a second that all answers together send; null: as many as go.</summary>
     public long? SendBytesPerSecond { get; set; }
+
+    /// <summary>What else is served here; null: nothing.</summary>
+    public Action<IEndpointRouteBuilder>? Routes { get; set; }
 
     /// <summary>The most requests that are answered at once; more are told to come again.</summary>
     public int MaxRequests { get; set; } = 256;

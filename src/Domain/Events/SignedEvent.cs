@@ -66,11 +66,20 @@ public sealed class SignedEvent
     }
 
     /// <summary>True if the author signed this statement. Never throws for any content.</summary>
-    public bool Verify() => BatchRoot() is { } root && Ed25519.Verify(Statement.By, Message(root), Signature.Span);
+    public bool Verify() => IsSigned(Statement.By, Digest, Signature.Span, Proof);
+
+    /// <summary>True if <paramref name="by"/> signed the statement of this digest, whatever it says. Never throws.</summary>
+    public static bool IsSigned(Did by, Digest digest, ReadOnlySpan<byte> signature, BatchProof? proof) =>
+        BatchRoot(digest, proof) is { } root && Ed25519.Verify(by, Message(root), signature);
+
+    /// <summary>As the other, remembering batches that verified.</summary>
+    public static bool IsSigned(
+        Did by, Digest digest, ReadOnlyMemory<byte> signature, BatchProof? proof, BatchVerifier verifier) =>
+        BatchRoot(digest, proof) is { } root && verifier.Verify(by, root, signature);
 
     /// <summary>As <see cref="Verify()"/>, remembering batches that verified, so that a batch costs one verification.
     /// </summary>
-    public bool Verify(BatchVerifier verifier) => BatchRoot() is { } root && verifier.Verify(Statement.By, root, Signature);
+    public bool Verify(BatchVerifier verifier) => IsSigned(Statement.By, Digest, Signature, Proof, verifier);
 
     /// <summary>The signed bytes for a batch root.</summary>
     internal static byte[] Message(Digest root)
@@ -82,16 +91,16 @@ public sealed class SignedEvent
     }
 
     /// <summary>The root that the proof leads to, or null when the proof is malformed.</summary>
-    private Digest? BatchRoot()
+    private static Digest? BatchRoot(Digest digest, BatchProof? proof)
     {
-        if (Proof is not { } proof)
+        if (proof is null)
         {
-            return Digest;
+            return digest;
         }
 
         return proof.Size is < 2 or > MaxBatch
             ? null
-            : MerkleTree.RootFromPath(Digest, proof.Index, proof.Size, [.. proof.Path]);
+            : MerkleTree.RootFromPath(digest, proof.Index, proof.Size, [.. proof.Path]);
     }
 }
 

@@ -12,10 +12,10 @@ internal static class ExitCodes
 
     public const int NotFound = 3;
 
-    /// <summary>The audit found a fault in the ledger.</summary>
+    /// <summary>A check found a fault: the audit in the ledger, others in a log, a proof or a tree head.</summary>
     public const int AuditFault = 4;
 
-    public const string Text = "0 ok, 1 failed, 2 wrong usage, 3 not found, 4 the audit found a fault";
+    public const string Text = "0 ok, 1 failed, 2 wrong usage, 3 not found, 4 a check found a fault";
 }
 
 /// <summary>An expected failure: one line that says what, where, and what to do.</summary>

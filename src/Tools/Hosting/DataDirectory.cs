@@ -24,7 +24,7 @@ internal sealed record NodeRecord(int ProcessId, string Name, string Node, strin
 }
 
 /// <summary>
-/// A node's directory: <c>keys/</c>, <c>blobs/</c>, <c>postgres/</c>, <c>jobs/</c> unless <c>--folder</c> is given,
+/// A node's directory: <c>keys/</c>, <c>blobs/</c>, <c>log/</c>, <c>postgres/</c>, <c>jobs/</c> unless <c>--folder</c> is given,
 /// <c>node.json</c>, and <c>node.lock</c>, which the running node holds.
 /// </summary>
 internal sealed partial class DataDirectory(string path)
@@ -36,6 +36,8 @@ internal sealed partial class DataDirectory(string path)
     public string Keys => Path.Combine(Root, "keys");
 
     public string Blobs => Path.Combine(Root, "blobs");
+
+    public string Log => Path.Combine(Root, "log");
 
     public string Machines => Path.Combine(Root, "machines");
 

@@ -5,6 +5,7 @@ using MeshLedger.Blobs.Http;
 using MeshLedger.Blobs.Peers;
 using MeshLedger.Crypto;
 using MeshLedger.Tools.Cli;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -160,9 +161,10 @@ internal sealed class NodeBlobs : IAsyncDisposable
     /// <param name="listen">Null: blobs are not served.</param>
     /// <param name="hostName">A name by which this node is reached.</param>
     /// <param name="found">Where other nodes serve theirs.</param>
+    /// <param name="routes">What else is served there.</param>
     public static async Task<NodeBlobs> StartAsync(
         NodeBlobsConfig config, BlobStore store, IPEndPoint? listen, string? hostName, Did submitter,
-        Func<IReadOnlyCollection<string>> found, ILoggerFactory logs, TimeProvider clock, CancellationToken cancellationToken)
+        Func<IReadOnlyCollection<string>> found, Action<IEndpointRouteBuilder>? routes, ILoggerFactory logs, TimeProvider clock, CancellationToken cancellationToken)
     {
         var log = logs.CreateLogger<BlobStore>();
         var writers = config.Writers.Append(submitter).ToHashSet();
@@ -179,6 +181,7 @@ internal sealed class NodeBlobs : IAsyncDisposable
                         HostNames = hostName is null ? [] : [hostName],
                         MayAdd = writers.Contains,
                         SendBytesPerSecond = config.SendBytesPerSecond,
+                        Routes = routes,
                     },
                     clock, log, cancellationToken);
             }

@@ -27,6 +27,7 @@ internal sealed record NodeConfig
     public required NodeOptions Node { get; init; }
     public required WorkerConfig Worker { get; init; }
     public required NodeBlobsConfig Blobs { get; init; }
+    public required NodeLogConfig Log { get; init; }
 
     public static NodeConfig Default => Read(new ConfigSection(null, "", []));
 
@@ -100,6 +101,7 @@ internal sealed record NodeConfig
             ["attempt_grace_seconds"] = (long)Node.AttemptGrace.TotalSeconds,
             ["wait_limit_seconds"] = (long)Node.WaitLimit.TotalSeconds,
             ["blobs"] = Blobs.ToJson(),
+            ["log"] = Log.ToJson(),
             ["worker"] = Worker.ToJson(),
         };
     }
@@ -121,6 +123,7 @@ internal sealed record NodeConfig
             Node = node,
             Worker = WorkerConfig.Read(file.Section("worker")),
             Blobs = NodeBlobsConfig.Read(file.Section("blobs")),
+            Log = NodeLogConfig.Read(file.Section("log")),
         };
         file.End();
         return config;

@@ -45,8 +45,9 @@ internal sealed record NodeHostOptions
     public IReadOnlyList<string> ImageDirectories { get; init; } = [];
     public bool UseInotify { get; init; } = true;
     public NodeBlobsConfig Blobs { get; init; } = new();
+    public NodeLogConfig Log { get; init; } = new();
 
-    /// <summary>Where blobs are served; null: nowhere.</summary>
+    /// <summary>Where blobs and the log are served; null: nowhere.</summary>
     public IPEndPoint? Listen { get; init; }
 
     /// <summary>How others reach what listens there; null: as it listens.</summary>
@@ -90,7 +91,8 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
             options.Blobs,
             options.Blobs.Open(data, token => BlobReferences.ReadAsync(
                 database, more => projections.CatchUpAsync("blob_references", more), token)),
-            options.Listen, options.Advertise?.Host, keys.Submitter.Did, () => running?.BlobPeers ?? [], logs, clock, stop);
+            options.Listen, options.Advertise?.Host, keys.Submitter.Did, () => running?.BlobPeers ?? [],
+            NodeLog.Routes(options.Log, data), logs, clock, stop);
         options.Node.BlobsUrl = blobs.Url is null ? null : options.Advertise?.ToString() ?? blobs.Url;
         await using var node = new MeshNode(
             store, new PostgresPresence(database), keys, options.Node, clock, logs.CreateLogger<MeshNode>());
@@ -120,6 +122,8 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
             one => NewWorker(node, one.Key, one.Options, machines, blobs.Fetcher).RunAsync(stopWork.Token))];
         var projecting = projections.RunAsync(stopWork.Token);
         var collecting = Task.WhenAll(blobs.RunAsync(clock, stopWork.Token), copies.RunAsync(stopWork.Token));
+        using var stopLog = new CancellationTokenSource();
+        var logging = NodeLog.RunAsync(options.Log, data, store, database, clock, logs, stopLog.Token);
         var observing = observation.RunAsync(
             NodeObserver.Describe(store, database, keys, [.. workers.Select(one => one.Key.Did)], clock, logs),
             stopWork.Token);
@@ -128,7 +132,7 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
         var vouching = options.AreSubmitters
             ? Vouching.ForAsync(store, keys.Submitter, workers.Select(one => one.Key.Did), head, stopWork.Token)
             : Task.CompletedTask;
-        Task[] parts = [node.Failure, taking, projecting, observing, collecting, .. working];
+        Task[] parts = [node.Failure, taking, projecting, observing, collecting, logging, .. working];
         await Task.WhenAny([asked, vouching, .. parts]);
         var record = new NodeRecord(
             Environment.ProcessId, options.Node.Name, keys.Node.Did.ToString(), options.Folder, options.Postgres is not null,
@@ -150,6 +154,8 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
         await EndAsync(projecting);
         await EndAsync(collecting);
         await EndAsync(observing);
+        await stopLog.CancelAsync();
+        await EndAsync(logging);
         if (first != asked)
         {
             await first;

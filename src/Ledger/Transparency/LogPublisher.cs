@@ -1,0 +1,372 @@
+using System.Text;
+using MeshLedger.Crypto;
+using MeshLedger.Domain.Events;
+using MeshLedger.Domain.Ports;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace MeshLedger.Ledger.Transparency;
+
+/// <summary>How a log is published.</summary>
+public sealed record LogOptions
+{
+    /// <summary>Where its files stand.</summary>
+    public required string Directory { get; init; }
+
+    /// <summary>The log's own key.</summary>
+    public required SigningKey Key { get; init; }
+
+    /// <summary>The log's name, a URL without its scheme; null: one that is made from the key.</summary>
+    public string? Origin { get; init; }
+
+    /// <summary>How far the log may be behind the ledger while events come.</summary>
+    public TimeSpan Interval { get; init; } = TimeSpan.FromMilliseconds(500);
+
+    public NoteKey NoteKey => new(
+        Origin ?? $"meshledger/{Key.Did.ToString()["did:key:".Length..]}", NoteKeyType.Signature, Key.Did);
+}
+
+/// <summary>
+/// Keeps a log up with the ledger: follows the events, writes their entries and tiles, and signs tree heads. The order is
+/// what makes a crash harmless: tiles, the head in the database, the head in the file of heads, the published head, each
+/// durable before the next. Whoever starts again goes on from there. One process at a time does this in one directory; if
+/// another did in between, what it left is read anew.
+/// </summary>
+public sealed class LogPublisher
+{
+    private const int MostCompleted = 512;
+    private const int FarBehind = 10_000;
+    private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(4);
+
+    private readonly IEventStore _store;
+    private readonly HeadsTable _table;
+    private readonly EntryReader _entries;
+    private readonly LogOptions _options;
+    private readonly NoteKey _key;
+    private readonly LogFiles _files;
+    private readonly HeadsBook _heads;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _log;
+    private volatile SignedHead? _last; // Written by the loop alone.
+
+    /// <summary>The database must be migrated, and be the one that <paramref name="store"/> is on.</summary>
+    public LogPublisher(
+        IEventStore store, NpgsqlDataSource database, LogOptions options, TimeProvider clock, ILogger<LogPublisher> log)
+    {
+        _store = store;
+        _options = options;
+        _key = options.NoteKey;
+        _table = new HeadsTable(database, _key);
+        _entries = new EntryReader(database);
+        _files = new LogFiles(options.Directory);
+        _heads = new HeadsBook(_files, _table, _entries, _key);
+        _clock = clock;
+        _log = log;
+    }
+
+    /// <summary>Told of each head once it is published, by the loop, which waits for it.</summary>
+    public event Action<SignedHead>? Published;
+
+    /// <summary>The latest head that was published; null before the first.</summary>
+    public SignedHead? Last => _last;
+
+    /// <summary>Publishes until cancelled. While disk or database refuse, it tries again; nothing is lost.</summary>
+    /// <exception cref="InvalidHistoryException">The database is not the one over which the log signed.</exception>
+    /// <exception cref="InvalidOperationException">The directory is another log's.</exception>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        var delay = FirstDelay;
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            try
+            {
+                var before = _last;
+                await Task.Run(() => FollowAsync(cancellationToken), CancellationToken.None);
+                delay = before == _last ? delay : FirstDelay;
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception exception) when (DatabaseFault.IsPassing(exception) || exception is UnauthorizedAccessException)
+            {
+                Log.LogPostponed(_log, DatabaseFault.Explain(exception), delay.TotalMilliseconds);
+                await Task.Delay(delay, _clock, cancellationToken)
+                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+                delay = delay * 2 < LongestDelay ? delay * 2 : LongestDelay;
+            }
+        }
+    }
+
+    /// <summary>Makes every file of the log that is missing or damaged again from the database, whose events are proven to
+    /// be those that were signed over before anything is changed. Safe while a node publishes.</summary>
+    /// <returns>How many files were written.</returns>
+    /// <exception cref="InvalidHistoryException">They are not.</exception>
+    public async Task<int> RepairAsync(IProgress<long>? progress, CancellationToken cancellationToken)
+    {
+        using var held = await _files.LockAsync(cancellationToken);
+        _files.Clean();
+        CheckKey();
+        if (await _heads.AgreeAsync(isRepair: true, cancellationToken) is not { } last)
+        {
+            return 0;
+        }
+
+        var (_, written) = await LogRebuild.RunAsync(
+            _entries, _files, last, _table.AfterAsync(0, cancellationToken), progress, cancellationToken);
+        var lines = await _heads.LinesAsync(0, cancellationToken);
+        written += _files.WriteIfOther(LogFiles.Heads, Encoding.UTF8.GetBytes(lines)) ? 1 : 0;
+        written += _files.WriteIfOther(LogFiles.Checkpoint, last.Note.ToBytes()) ? 1 : 0;
+        _files.Sync();
+        return written;
+    }
+
+    /// <summary>Follows the ledger from where the log stands, until cancelled or another process has moved the log.
+    /// </summary>
+    private async Task FollowAsync(CancellationToken cancellationToken)
+    {
+        TileTree tree;
+        using (await _files.LockAsync(cancellationToken))
+        {
+            tree = await ResumeAsync(cancellationToken);
+        }
+
+        if (!await CatchUpAsync(tree, cancellationToken))
+        {
+            return;
+        }
+
+        using var leaving = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        await using var batches = _store.FollowAsync(tree.Size, leaving.Token).GetAsyncEnumerator(leaving.Token);
+        var next = batches.MoveNextAsync().AsTask();
+        try
+        {
+            for (var published = 0L; ;)
+            {
+                if (tree.Size > (_last?.Head.Size ?? 0) && !next.IsCompleted
+                    && Left(published) is var left && left > TimeSpan.Zero)
+                {
+                    await Task.WhenAny(next, Task.Delay(left, _clock, cancellationToken));
+                }
+                else if (tree.Size == (_last?.Head.Size ?? 0) || next.IsCompleted)
+                {
+                    await next;
+                }
+
+                if (next.IsCompleted)
+                {
+                    if (!await next)
+                    {
+                        cancellationToken.ThrowIfCancellationRequested();
+                        return;
+                    }
+
+                    foreach (var recorded in batches.Current)
+                    {
+                        Add(tree, recorded);
+                    }
+
+                    next = batches.MoveNextAsync().AsTask();
+                }
+
+                cancellationToken.ThrowIfCancellationRequested();
+                if (tree.Size > (_last?.Head.Size ?? 0)
+                    && (Left(published) <= TimeSpan.Zero || tree.Completed.Count > MostCompleted))
+                {
+                    if (!await PublishAsync(tree, cancellationToken))
+                    {
+                        return;
+                    }
+
+                    published = _clock.GetTimestamp();
+                }
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // What came before the end is published before the end.
+            if (tree.Size > (_last?.Head.Size ?? 0))
+            {
+                await PublishAsync(tree, CancellationToken.None);
+            }
+
+            throw;
+        }
+        finally
+        {
+            await leaving.CancelAsync();
+            await ((Task)next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        }
+    }
+
+    /// <summary>Takes in what has long been there, many events at once.</summary>
+    /// <returns>False if another process moved the log.</returns>
+    private async Task<bool> CatchUpAsync(TileTree tree, CancellationToken cancellationToken)
+    {
+        var head = await _store.HeadAsync(cancellationToken);
+        if (head - tree.Size < FarBehind)
+        {
+            return true;
+        }
+
+        var published = _clock.GetTimestamp();
+        await foreach (var batch in _entries.ReadAsync(tree.Size, head, cancellationToken))
+        {
+            foreach (var leaf in batch)
+            {
+                tree.Add(leaf);
+            }
+
+            if (Left(published) <= TimeSpan.Zero || tree.Completed.Count > MostCompleted)
+            {
+                if (!await PublishAsync(tree, cancellationToken))
+                {
+                    return false;
+                }
+
+                published = _clock.GetTimestamp();
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>How long until the next head is due.</summary>
+    private TimeSpan Left(long published) =>
+        published == 0 ? TimeSpan.Zero : _options.Interval - _clock.GetElapsedTime(published);
+
+    private static void Add(TileTree tree, RecordedEvent recorded)
+    {
+        if (recorded.Position != tree.Size + 1)
+        {
+            throw new InvalidHistoryException(
+                $"The database has no event at position {tree.Size + 1}: found {recorded.Position}. Run: meshledger audit");
+        }
+
+        tree.Add(LogEntry.Write(recorded));
+    }
+
+    /// <returns>False if another process moved the log; nothing was signed.</returns>
+    private async Task<bool> PublishAsync(TileTree tree, CancellationToken cancellationToken)
+    {
+        using var held = await _files.LockAsync(cancellationToken);
+        if (_files.LastHeadLine() + "\n" != (_last?.Line ?? "\n"))
+        {
+            return false;
+        }
+
+        foreach (var (tile, bytes) in tree.Completed.Concat(tree.Partials(tree.Size)))
+        {
+            _files.Write(tile.Path, bytes);
+        }
+
+        _files.Sync();
+
+        // The clock may have been set back; the list of heads stays in order.
+        var now = _clock.GetUtcNow().ToMicroseconds();
+        var head = new TreeHead(_key.Name, tree.Size, tree.Root);
+        var signed = new SignedHead(
+            head, SignedNote.Sign(head.Text, _key, _options.Key), now > (_last?.At ?? default) ? now : _last!.At);
+        if (!await _table.AddAsync(signed, cancellationToken))
+        {
+            return false;
+        }
+
+        // With those that another node signed in a directory of its own.
+        await _heads.AppendAsync(_last?.Head.Size ?? 0, cancellationToken);
+        _files.Write(LogFiles.Checkpoint, signed.Note.ToBytes());
+        _files.Sync();
+        foreach (var (tile, _) in tree.Completed)
+        {
+            _files.RemovePartials(tile);
+        }
+
+        tree.Completed.Clear();
+        _last = signed;
+        Published?.Invoke(signed);
+        return true;
+    }
+
+    /// <summary>The tree as of the latest head that was signed, and the directory as that says. Under the lock.</summary>
+    private async Task<TileTree> ResumeAsync(CancellationToken cancellationToken)
+    {
+        _files.Clean();
+        CheckKey();
+        var last = await _heads.AgreeAsync(isRepair: false, cancellationToken);
+        if (last is null)
+        {
+            _last = null;
+            return new TileTree();
+        }
+
+        var tree = await TileTree.LoadAsync(_files.Source, last.Head.Size, last.Head.Root, cancellationToken);
+        if (tree is null || !await HoldsLastEntryAsync(tree, cancellationToken))
+        {
+            Log.LogRebuilt(_log, _options.Directory, last.Head.Size);
+            (tree, _) = await LogRebuild.RunAsync(
+                _entries, _files, last, _table.AfterAsync(0, cancellationToken), progress: null, cancellationToken);
+        }
+
+        _files.WriteIfOther(LogFiles.Checkpoint, last.Note.ToBytes());
+        _files.Sync();
+        RemoveLeftovers(last.Head.Size);
+        _last = last;
+        return tree;
+    }
+
+    /// <summary>Whether the ledger reaches as far as the log, and has there what the log has.</summary>
+    private async Task<bool> HoldsLastEntryAsync(TileTree tree, CancellationToken cancellationToken)
+    {
+        if (await _store.HeadAsync(cancellationToken) < tree.Size)
+        {
+            throw new InvalidHistoryException(
+                $"The log in {_options.Directory} signed a tree head of {tree.Size} events, and the database ends before: "
+                + "events were removed, or the database was put back from an older copy.");
+        }
+
+        var last = Array.Empty<byte>();
+        await foreach (var batch in _entries.ReadAsync(tree.Size - 1, tree.Size, cancellationToken))
+        {
+            last = batch[0].Entry;
+        }
+
+        var tile = LogTile.At(LogTile.Entries, (tree.Size - 1) / LogTile.FullWidth, tree.Size);
+        return await _files.Source.ReadEntriesAsync(tile, cancellationToken) is { } entries
+            && entries[^1].AsSpan().SequenceEqual(last);
+    }
+
+    /// <summary>Partial tiles that a crash left beside the full one.</summary>
+    private void RemoveLeftovers(long size)
+    {
+        for (var level = 0; level <= LogTile.MaxLevel; level++)
+        {
+            var full = (size >> (8 * level)) / LogTile.FullWidth;
+            for (var index = Math.Max(0, full - MostCompleted); index < full; index++)
+            {
+                _files.RemovePartials(new LogTile(level, index, LogTile.FullWidth));
+                if (level == 0)
+                {
+                    _files.RemovePartials(new LogTile(LogTile.Entries, index, LogTile.FullWidth));
+                }
+            }
+        }
+    }
+
+    /// <summary>A directory is one log's for ever.</summary>
+    private void CheckKey()
+    {
+        var file = Path.Combine(_options.Directory, LogFiles.Key);
+        if (!File.Exists(file))
+        {
+            _files.Write(LogFiles.Key, Encoding.UTF8.GetBytes($"{_key}\n"));
+            _files.Sync();
+        }
+        else if (File.ReadAllText(file) is var found && found != $"{_key}\n")
+        {
+            throw new InvalidOperationException(
+                $"{_options.Directory} is the log of {found.TrimEnd('\n')}, and this node would sign as {_key}. Put that log's "
+                + "key and origin back, or choose another directory.");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using MeshLedger.Crypto;
+using MeshLedger.Domain.Events;
+using MeshLedger.Ledger.Transparency;
+using MeshLedger.Tools.Cli;
+
+namespace MeshLedger.Tools.LogVerbs;
+
+/// <summary><c>meshledger log</c>: the transparency log, from its files.</summary>
+internal static class LogCommands
+{
+    private static readonly Option<string?> Directory = new("--directory")
+    {
+        Description = "The log's directory, or a copy of it (default: DATA/log).",
+        HelpName = "DIR",
+        Recursive = true,
+    };
+
+    private static readonly Option<string?> Key = new("--key")
+    {
+        Description = "The log's key as it was told by its operator, NAME+HEX+BASE64, or a file that holds it (default: that of "
+            + "DATA/log).",
+        HelpName = "KEY",
+        Recursive = true,
+    };
+
+    private static readonly Option<int?> Limit = GlobalOptions.Number("--limit", "Only the last so many.", 1, int.MaxValue);
+
+    public static Command Create()
+    {
+        var log = new Command("log", "The transparency log over all events: its tree heads, and proofs for outsiders.")
+        {
+            new Verb(
+                "head", "Show the tree head that is published, as it was signed.", "meshledger log head",
+                "meshledger log head --output json").Does(HeadAsync),
+            new Verb(
+                "heads", "List every tree head that was ever signed, with its time.", "meshledger log heads --limit 10")
+            {
+                Limit,
+            }.Does(HeadsAsync),
+            LogProofCommands.Prove(),
+            LogProofCommands.Verify(),
+            LogProofCommands.Consistency(),
+            LogCheckCommand.Create(),
+        };
+        log.Options.Add(GlobalOptions.NotEmpty(Directory));
+        log.Options.Add(GlobalOptions.NotEmpty(Key));
+        return log;
+    }
+
+    /// <summary>The log's files that were named.</summary>
+    public static DirectoryLogSource Source(Call call) => new(DirectoryOf(call));
+
+    public static string DirectoryOf(Call call) => Path.GetFullPath(call.Get(Directory) ?? call.Data.Log);
+
+    /// <summary>The key that was given; else that of the log itself.</summary>
+    /// <exception cref="CommandFailure">There is none.</exception>
+    public static async Task<NoteKey> KeyAsync(Call call, ILogSource source) =>
+        await GivenKeyAsync(call) ?? await LogHeads.KeyAsync(source, call.Stop) ?? throw new CommandFailure(
+            ExitCodes.NotFound, $"there is no log in {source.Name}. A node (meshledger up) makes it; or choose with --directory "
+            + "and --key.");
+
+    /// <summary>What <c>--key</c> says; null without it.</summary>
+    public static async Task<NoteKey?> GivenKeyAsync(Call call)
+    {
+        if (call.Get(Key) is not { } given)
+        {
+            return null;
+        }
+
+        if (File.Exists(given))
+        {
+            given = (await InputFile.ReadTextAsync(given, call.Stop)).TrimEnd('\n');
+        }
+
+        return NoteKey.TryParse(given, out var key)
+            ? key
+            : throw new CommandFailure(
+                ExitCodes.Usage, $"--key: expected a log's key, NAME+HEX+BASE64, or a file with it, found '{SafeText.Cut(given, 80)}'.");
+    }
+
+    /// <summary>The published head.</summary>
+    /// <exception cref="CommandFailure">There is none, or its signature does not hold.</exception>
+    public static async Task<SignedHead> LatestAsync(Call call, ILogSource source, NoteKey key)
+    {
+        try
+        {
+            return await LogHeads.LatestAsync(source, key, call.Stop) ?? throw new CommandFailure(
+                ExitCodes.NotFound, $"the log of {source.Name} has published no tree head yet.");
+        }
+        catch (FormatException wrong)
+        {
+            throw new CommandFailure(ExitCodes.AuditFault, wrong.Message);
+        }
+    }
+
+    public static JsonObject Row(TreeHead head) => new()
+    {
+        ["origin"] = head.Origin,
+        ["size"] = head.Size,
+        ["root"] = head.Root.ToString(),
+    };
+
+    private static async Task<int> HeadAsync(Call call)
+    {
+        var source = Source(call);
+        var key = await KeyAsync(call, source);
+        var head = await LatestAsync(call, source, key);
+        var json = Row(head.Head);
+        json["key"] = key.ToString();
+        json["note"] = head.Note.ToString();
+        call.Output.Object(json, () =>
+        {
+            foreach (var line in head.Note.ToString().TrimEnd('\n').Split('\n'))
+            {
+                call.Output.Line(line);
+            }
+        });
+        return ExitCodes.Ok;
+    }
+
+    private static async Task<int> HeadsAsync(Call call)
+    {
+        var source = Source(call);
+        var key = await KeyAsync(call, source);
+        var limit = call.Get(Limit) ?? int.MaxValue;
+        var rows = new Queue<JsonObject>();
+        await foreach (var head in LogHeads.ReadAsync(source, key, call.Stop))
+        {
+            if (head is null)
+            {
+                throw new CommandFailure(
+                    ExitCodes.AuditFault, $"a line of heads in {source.Name} is no tree head that {key} signed. Run: meshledger log fsck");
+            }
+
+            var row = Row(head.Head);
+            row["time"] = Timestamps.Write(head.At);
+            row["note"] = head.Note.ToString();
+            rows.Enqueue(row);
+            if (rows.Count > limit)
+            {
+                rows.Dequeue();
+            }
+        }
+
+        call.Output.Rows(
+            rows, [Column.Of("time"), Column.Of("size", right: true), Column.Of("root")],
+            $"the log of {source.Name} has signed no tree head yet.");
+        return ExitCodes.Ok;
+    }
+}

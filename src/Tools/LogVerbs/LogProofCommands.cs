@@ -1,0 +1,268 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json.Nodes;
+using MeshLedger.Crypto;
+using MeshLedger.Domain.Events;
+using MeshLedger.Domain.Jobs;
+using MeshLedger.Ledger.Transparency;
+using MeshLedger.Tools.Cli;
+using MeshLedger.Tools.Hosting;
+using Npgsql;
+
+namespace MeshLedger.Tools.LogVerbs;
+
+/// <summary><c>meshledger log prove|verify|consistency</c>.</summary>
+internal static class LogProofCommands
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
+    private static readonly Argument<string> What = new("JOB|EVENT")
+    {
+        Description = "A job's id, for all of its events; an event's id or position.",
+    };
+
+    private static readonly Option<string?> Into = new("--into", "-o")
+    {
+        Description = "The directory to write POSITION.tlog-proof into (default: the working directory).",
+        HelpName = "DIR",
+    };
+
+    private static readonly Argument<string> ProofFile = new("FILE") { Description = "A .tlog-proof file, or - for standard input." };
+
+    private static readonly Option<string?> StatementFile = new("--statement")
+    {
+        Description = "The event's statement, canonical JSON: check that it is this one that was logged.",
+        HelpName = "FILE",
+    };
+
+    private static readonly Argument<string> First = NewHead("A", "The earlier tree head: a file with it as it was signed, or a size.");
+    private static readonly Argument<string> Second = NewHead("B", "The later one.");
+
+    public static Command Prove() => new Verb(
+        "prove",
+        "Write proofs that the log holds an event, a file each (C2SP tlog-proof), which anyone checks without this node.",
+        "meshledger log prove 3f0c8a1e-job -o proofs", "meshledger log prove 17")
+    {
+        What, GlobalOptions.NotEmpty(Into),
+    }.Does(ProveAsync);
+
+    public static Command Verify() => new Verb(
+        "verify",
+        "Check a proof offline: the log's signature, the path to its root, and the author's signature. Exit code 4 if one "
+        + "does not hold.",
+        "meshledger log verify 17.tlog-proof --key log.key.pub")
+    {
+        ProofFile, GlobalOptions.NotEmpty(StatementFile),
+    }.Does(VerifyAsync);
+
+    public static Command Consistency() => new Verb(
+        "consistency",
+        "Prove that the log as of a later tree head begins with the log as of an earlier one, and show the proof (RFC 6962). "
+        + "Exit code 4 if it does not.",
+        "meshledger log consistency kept-last-year.head 120000", "meshledger log consistency 100 200 --output json")
+    {
+        First, Second,
+    }.Does(ConsistencyAsync);
+
+    private static async Task<int> ProveAsync(Call call)
+    {
+        var into = Path.GetFullPath(call.Get(Into) ?? ".");
+        var source = LogCommands.Source(call);
+        var key = await LogCommands.KeyAsync(call, source);
+        var positions = await FindAsync(call, call.Get(What)!);
+        var head = await HeadWithAsync(call, source, key, positions.Max());
+        var reader = new LogReader(source, head.Head.Size);
+        DataDirectory.MakeDirectory("--into", into);
+        var rows = new List<JsonObject>();
+        foreach (var position in positions)
+        {
+            var entry = await reader.EntryAsync(position - 1, call.Stop);
+            var path = await reader.InclusionAsync(position - 1, head.Head.Size, call.Stop);
+            var proof = new LogProof(entry, position - 1, path, head.Note);
+            if (!proof.Includes(entry) || !LogEntry.TryRead(entry, out var read))
+            {
+                throw new CommandFailure(
+                    ExitCodes.AuditFault, $"the log's files do not lead from position {position} to its tree head. Run: meshledger log fsck");
+            }
+
+            var file = Path.Combine(into, $"{position}.tlog-proof");
+            await File.WriteAllBytesAsync(file, proof.ToBytes(), call.Stop);
+            rows.Add(new JsonObject
+            {
+                ["position"] = position,
+                ["stream"] = read!.Stream.ToString(),
+                ["version"] = read.Version,
+                ["type"] = read.Type,
+                ["digest"] = read.Digest.ToString(),
+                ["size"] = head.Head.Size,
+                ["file"] = file,
+            });
+        }
+
+        call.Output.Rows(rows, [Column.Of("position", right: true), Column.Of("type"), Column.Of("file")], "");
+        return ExitCodes.Ok;
+    }
+
+    /// <summary>The positions of what was named.</summary>
+    private static async Task<IReadOnlyList<long>> FindAsync(Call call, string what)
+    {
+        await using var ledger = await LedgerSession.OpenAsync(call);
+        if (Guid.TryParseExact(what, "D", out var id))
+        {
+            await using var command = ledger.Database.CreateCommand("SELECT position FROM ml_event_ids WHERE id = $1");
+            command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = id });
+            if (await command.ExecuteScalarAsync(call.Stop) is long position)
+            {
+                return [position];
+            }
+        }
+
+        if (JobId.TryParse(what, out var job)
+            && await ledger.Store.LoadAsync(StreamId.OfJob(job), call.Stop) is { Count: > 0 } events)
+        {
+            return [.. events.Select(recorded => recorded.Position)];
+        }
+
+        return long.TryParse(what, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0
+            && number <= await ledger.Store.HeadAsync(call.Stop)
+            ? [number]
+            : throw new CommandFailure(ExitCodes.NotFound, $"there is no job and no event '{what}'.");
+    }
+
+    /// <summary>The published head, once it has a position: a moment after the event.</summary>
+    private static async Task<SignedHead> HeadWithAsync(Call call, ILogSource source, NoteKey key, long position)
+    {
+        var began = TimeProvider.System.GetTimestamp();
+        while (true)
+        {
+            var head = await LogCommands.LatestAsync(call, source, key);
+            if (head.Head.Size >= position)
+            {
+                return head;
+            }
+
+            if (!call.Data.IsHeld() || TimeProvider.System.GetElapsedTime(began) > Patience)
+            {
+                throw new CommandFailure(
+                    ExitCodes.Failed, $"the log's tree head has {head.Head.Size} entries, and position {position} comes after. It is "
+                    + "published while a node runs (meshledger up).");
+            }
+
+            await Task.Delay(100, call.Stop);
+        }
+    }
+
+    private static async Task<int> VerifyAsync(Call call)
+    {
+        if (!LogProof.TryParse(await ReadAsync(call, call.Get(ProofFile)!), out var proof, out var fault))
+        {
+            throw new CommandFailure(ExitCodes.AuditFault, $"{call.Get(ProofFile)} is no proof: {fault}.");
+        }
+
+        var key = await LogCommands.KeyAsync(call, LogCommands.Source(call));
+        var signed = SignedHead.Read(proof!.Head.ToBytes(), DateTimeOffset.UnixEpoch, key)
+            ?? throw new CommandFailure(ExitCodes.AuditFault, $"its tree head was not signed by {key}.");
+        if (proof.Extra is not { } extra || !LogEntry.TryRead(extra, out var entry))
+        {
+            throw new CommandFailure(ExitCodes.AuditFault, "it holds no log entry of a ledger (extra).");
+        }
+
+        if (!proof.Includes(extra) || entry!.Position != proof.Index + 1)
+        {
+            throw new CommandFailure(
+                ExitCodes.AuditFault, $"its path does not lead from the entry of position {entry!.Position} to the signed root.");
+        }
+
+        if (!entry.IsSigned)
+        {
+            throw new CommandFailure(ExitCodes.AuditFault, $"the event in it was not signed by {entry.By}.");
+        }
+
+        if (call.Get(StatementFile) is { } file
+            && MerkleTree.LeafHash(await File.ReadAllBytesAsync(file, call.Stop)) != entry.Digest)
+        {
+            throw new CommandFailure(ExitCodes.AuditFault, $"{file} is not the statement whose digest was logged, {entry.Digest}.");
+        }
+
+        var json = LogCommands.Row(signed.Head);
+        json["valid"] = true;
+        json["position"] = entry.Position;
+        json["stream"] = entry.Stream.ToString();
+        json["version"] = entry.Version;
+        json["type"] = entry.Type;
+        json["by"] = entry.By.ToString();
+        json["digest"] = entry.Digest.ToString();
+        call.Output.Object(json, () =>
+        {
+            call.Output.Line($"{entry.By} signed the {entry.Type} with digest {entry.Digest}.");
+            call.Output.Line($"The log {signed.Head.Origin} holds it at position {entry.Position} of {signed.Head.Size}, as version "
+                + $"{entry.Version} of {entry.Stream}.");
+        });
+        return ExitCodes.Ok;
+    }
+
+    private static async Task<int> ConsistencyAsync(Call call)
+    {
+        var source = LogCommands.Source(call);
+        var key = await LogCommands.KeyAsync(call, source);
+        var published = await LogCommands.LatestAsync(call, source, key);
+        var reader = new LogReader(source, published.Head.Size);
+        var first = await ReadHeadAsync(call, call.Get(First)!, key, published, reader);
+        var second = await ReadHeadAsync(call, call.Get(Second)!, key, published, reader);
+        if (first.Size > second.Size)
+        {
+            throw new CommandFailure(ExitCodes.Usage, $"A has {first.Size} entries, more than B, which has {second.Size}.");
+        }
+
+        var proof = await reader.ConsistencyAsync(first.Size, second.Size, call.Stop);
+        var holds = MerkleProof.IsConsistent(first.Size, first.Root, second.Size, second.Root, proof);
+        call.Output.Object(
+            new JsonObject
+            {
+                ["consistent"] = holds,
+                ["first"] = LogCommands.Row(first),
+                ["second"] = LogCommands.Row(second),
+                ["proof"] = Names.List(proof.Select(hash => Convert.ToBase64String(hash.ToArray()))),
+            },
+            () =>
+            {
+                call.Output.Line(holds
+                    ? $"The tree of {second.Size} entries begins with that of {first.Size}."
+                    : $"FAULT: the tree of {second.Size} entries (root {second.Root}) does not begin with that of {first.Size} "
+                        + $"(root {first.Root}): the log's history was changed, or its files are damaged.");
+                foreach (var hash in proof)
+                {
+                    call.Output.Line(Convert.ToBase64String(hash.ToArray()));
+                }
+            });
+        return holds ? ExitCodes.Ok : ExitCodes.AuditFault;
+    }
+
+    /// <summary>A head that somebody kept, or that of a size, whose root is made from the tiles.</summary>
+    private static async Task<TreeHead> ReadHeadAsync(Call call, string what, NoteKey key, SignedHead published, LogReader reader)
+    {
+        if (!File.Exists(what) && long.TryParse(what, NumberStyles.None, CultureInfo.InvariantCulture, out var size))
+        {
+            return published.Head with { Size = Published(size), Root = await reader.RootAsync(size, call.Stop) };
+        }
+
+        var head = SignedHead.Read(await ReadAsync(call, what), DateTimeOffset.UnixEpoch, key)?.Head
+            ?? throw new CommandFailure(ExitCodes.AuditFault, $"{what} is no tree head that {key} signed.");
+        return head with { Size = Published(head.Size) };
+
+        long Published(long entries) => entries <= published.Head.Size
+            ? entries
+            : throw new CommandFailure(
+                ExitCodes.Failed, $"{what} has {entries} entries, and the log has published {published.Head.Size}.");
+    }
+
+    private static async Task<byte[]> ReadAsync(Call call, string file)
+    {
+        await using var stream = InputFile.OpenOrInput(file);
+        using var memory = new MemoryStream();
+        await stream.CopyToAsync(memory, call.Stop);
+        return memory.ToArray();
+    }
+
+    private static Argument<string> NewHead(string name, string description) => new(name) { Description = description };
+}
