@@ -49,4 +49,11 @@ internal static partial class Log
     [LoggerMessage(1021, LogLevel.Warning,
         "Files of the log in {Directory} are missing or damaged; making those of its {Size} entries again from the database.")]
     public static partial void LogRebuilt(ILogger log, string directory, long size);
+
+    [LoggerMessage(1022, LogLevel.Warning, "Witness {Url} did not cosign the tree head of {Size}: {Reason}")]
+    public static partial void WitnessFailed(ILogger log, string url, long size, string reason);
+
+    [LoggerMessage(1023, LogLevel.Warning,
+        "The tree head of {Size} has {Count} cosignatures of the {Quorum} that it needs; not published yet, trying again.")]
+    public static partial void QuorumMissed(ILogger log, long size, int count, int quorum);
 }

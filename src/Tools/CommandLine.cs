@@ -72,6 +72,7 @@ internal static class CommandLine
             AccountCommands.Create(),
             KeyCommands.Create(),
             LogCommands.Create(),
+            WitnessCommand.Create(),
             AuditCommand.Create(),
             ProjectionsCommands.Create(),
             CompletionCommand.Create(),

@@ -22,6 +22,8 @@ internal sealed partial class LogFiles(string root)
     public const string Key = "key";
 
     private const int ReadOnlyDirectory = 0x10000 | 0x80000; // O_DIRECTORY | O_CLOEXEC
+    private const uint StartWriting = 2; // SYNC_FILE_RANGE_WRITE
+    private const int OpenAtOnce = 64;
     private const int LongestLine = 2 * SignedNote.MaxBytes;
 
     private readonly HashSet<string> _unsynced = new(StringComparer.Ordinal);
@@ -63,16 +65,44 @@ internal sealed partial class LogFiles(string root)
     }
 
     /// <summary>Puts a file in its place, replacing what is there. Durable after <see cref="Sync"/>.</summary>
-    public void Write(string path, ReadOnlySpan<byte> bytes)
+    public void Write(string path, byte[] bytes) => Write([(path, bytes)]);
+
+    /// <summary>Puts many files in their places: all are on their way to the disk before the first is waited for, so
+    /// that the file system commits them together.</summary>
+    public void Write(IReadOnlyList<(string Path, byte[] Bytes)> files)
+    {
+        foreach (var some in files.Chunk(OpenAtOnce))
+        {
+            var handles = new List<SafeFileHandle>();
+            var first = _number;
+            try
+            {
+                foreach (var (_, bytes) in some)
+                {
+                    var handle = File.OpenHandle(
+                        Path.Combine(Temporary, $"{++_number}"), FileMode.Create, FileAccess.Write, FileShare.None);
+                    handles.Add(handle);
+                    RandomAccess.Write(handle, bytes, 0);
+                    _ = SyncFileRange(handle, 0, 0, StartWriting);
+                }
+
+                handles.ForEach(RandomAccess.FlushToDisk);
+            }
+            finally
+            {
+                handles.ForEach(handle => handle.Dispose());
+            }
+
+            foreach (var (path, _) in some)
+            {
+                Place(Path.Combine(Temporary, $"{++first}"), path);
+            }
+        }
+    }
+
+    private void Place(string temporary, string path)
     {
         var target = Path.Combine(root, path);
-        var temporary = Path.Combine(Temporary, $"{++_number}");
-        using (var stream = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None, 0))
-        {
-            stream.Write(bytes);
-            stream.Flush(flushToDisk: true);
-        }
-
         var directory = Path.GetDirectoryName(target)!;
         if (!Directory.Exists(directory))
         {
@@ -87,7 +117,7 @@ internal sealed partial class LogFiles(string root)
         _unsynced.Add(directory);
     }
 
-    /// <summary>As <see cref="Write"/>, unless these bytes stand there.</summary>
+    /// <summary>Puts a file in its place, unless these bytes stand there.</summary>
     public bool WriteIfOther(string path, byte[] bytes)
     {
         var file = new FileInfo(Path.Combine(root, path));
@@ -200,6 +230,9 @@ internal sealed partial class LogFiles(string root)
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "sync_file_range", SetLastError = true)]
+    private static partial int SyncFileRange(SafeFileHandle handle, long offset, long count, uint flags);
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     private static partial int Fsync(SafeFileHandle handle);

@@ -35,6 +35,20 @@ public static class LogHeads
         throw new FormatException($"{Checkpoint} of {source.Name} is no tree head that {key} signed.");
     }
 
+    /// <summary>Whether this head is the one that is published, with whatever cosignatures.</summary>
+    internal static async Task<bool> IsPublishedAsync(
+        ILogSource source, NoteKey key, SignedHead head, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return (await LatestAsync(source, key, cancellationToken))?.Head == head.Head;
+        }
+        catch (FormatException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>The key that the log says is its own; who relies on it asks the log's operator by other means.</summary>
     /// <returns>Null if it says none.</returns>
     public static async Task<NoteKey?> KeyAsync(ILogSource source, CancellationToken cancellationToken) =>

@@ -7,25 +7,6 @@ using Npgsql;
 
 namespace MeshLedger.Ledger.Transparency;
 
-/// <summary>How a log is published.</summary>
-public sealed record LogOptions
-{
-    /// <summary>Where its files stand.</summary>
-    public required string Directory { get; init; }
-
-    /// <summary>The log's own key.</summary>
-    public required SigningKey Key { get; init; }
-
-    /// <summary>The log's name, a URL without its scheme; null: one that is made from the key.</summary>
-    public string? Origin { get; init; }
-
-    /// <summary>How far the log may be behind the ledger while events come.</summary>
-    public TimeSpan Interval { get; init; } = TimeSpan.FromMilliseconds(500);
-
-    public NoteKey NoteKey => new(
-        Origin ?? $"meshledger/{Key.Did.ToString()["did:key:".Length..]}", NoteKeyType.Signature, Key.Did);
-}
-
 /// <summary>
 /// Keeps a log up with the ledger: follows the events, writes their entries and tiles, and signs tree heads. The order is
 /// what makes a crash harmless: tiles, the head in the database, the head in the file of heads, the published head, each
@@ -48,7 +29,9 @@ public sealed class LogPublisher
     private readonly HeadsBook _heads;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
+    private readonly LogCosigners? _cosigners;
     private volatile SignedHead? _last; // Written by the loop alone.
+    private bool _isShown; // Whether the last head is published; written by the loop alone.
 
     /// <summary>The database must be migrated, and be the one that <paramref name="store"/> is on.</summary>
     public LogPublisher(
@@ -60,6 +43,11 @@ public sealed class LogPublisher
         _table = new HeadsTable(database, _key);
         _entries = new EntryReader(database);
         _files = new LogFiles(options.Directory);
+        if (options.Witnesses.Count > 0)
+        {
+            _cosigners = new LogCosigners(new HttpClient(), options.Witnesses, _files.Source, clock, log);
+        }
+
         _heads = new HeadsBook(_files, _table, _entries, _key);
         _clock = clock;
         _log = log;
@@ -117,7 +105,12 @@ public sealed class LogPublisher
             _entries, _files, last, _table.AfterAsync(0, cancellationToken), progress, cancellationToken);
         var lines = await _heads.LinesAsync(0, cancellationToken);
         written += _files.WriteIfOther(LogFiles.Heads, Encoding.UTF8.GetBytes(lines)) ? 1 : 0;
-        written += _files.WriteIfOther(LogFiles.Checkpoint, last.Note.ToBytes()) ? 1 : 0;
+        if (_options.Quorum == 0 && !await LogHeads.IsPublishedAsync(_files.Source, _key, last, cancellationToken))
+        {
+            _files.Write(LogFiles.Checkpoint, last.Note.ToBytes());
+            written++;
+        }
+
         _files.Sync();
         return written;
     }
@@ -144,12 +137,12 @@ public sealed class LogPublisher
         {
             for (var published = 0L; ;)
             {
-                if (tree.Size > (_last?.Head.Size ?? 0) && !next.IsCompleted
+                if ((tree.Size > (_last?.Head.Size ?? 0) || !_isShown) && !next.IsCompleted
                     && Left(published) is var left && left > TimeSpan.Zero)
                 {
                     await Task.WhenAny(next, Task.Delay(left, _clock, cancellationToken));
                 }
-                else if (tree.Size == (_last?.Head.Size ?? 0) || next.IsCompleted)
+                else if ((tree.Size == (_last?.Head.Size ?? 0) && _isShown) || next.IsCompleted)
                 {
                     await next;
                 }
@@ -177,6 +170,15 @@ public sealed class LogPublisher
                     if (!await PublishAsync(tree, cancellationToken))
                     {
                         return;
+                    }
+
+                    published = _clock.GetTimestamp();
+                }
+                else if (!_isShown && Left(published) <= TimeSpan.Zero)
+                {
+                    using (await _files.LockAsync(cancellationToken))
+                    {
+                        await ShowAsync(_last!, cancellationToken);
                     }
 
                     published = _clock.GetTimestamp();
@@ -256,11 +258,7 @@ public sealed class LogPublisher
             return false;
         }
 
-        foreach (var (tile, bytes) in tree.Completed.Concat(tree.Partials(tree.Size)))
-        {
-            _files.Write(tile.Path, bytes);
-        }
-
+        _files.Write([.. tree.Completed.Concat(tree.Partials(tree.Size)).Select(one => (one.Tile.Path, one.Bytes))]);
         _files.Sync();
 
         // The clock may have been set back; the list of heads stays in order.
@@ -275,8 +273,7 @@ public sealed class LogPublisher
 
         // With those that another node signed in a directory of its own.
         await _heads.AppendAsync(_last?.Head.Size ?? 0, cancellationToken);
-        _files.Write(LogFiles.Checkpoint, signed.Note.ToBytes());
-        _files.Sync();
+        await ShowAsync(signed, cancellationToken);
         foreach (var (tile, _) in tree.Completed)
         {
             _files.RemovePartials(tile);
@@ -288,6 +285,21 @@ public sealed class LogPublisher
         return true;
     }
 
+    /// <summary>Publishes a head that was signed, once enough witnesses cosigned it. Under the lock.</summary>
+    private async Task ShowAsync(SignedHead head, CancellationToken cancellationToken)
+    {
+        var cosignatures = _cosigners is null ? [] : await _cosigners.AskAsync(head, cancellationToken);
+        _isShown = cosignatures.Count >= _options.Quorum;
+        if (!_isShown)
+        {
+            Log.QuorumMissed(_log, head.Head.Size, cosignatures.Count, _options.Quorum);
+            return;
+        }
+
+        _files.Write(LogFiles.Checkpoint, head.Note.With(cosignatures).ToBytes());
+        _files.Sync();
+    }
+
     /// <summary>The tree as of the latest head that was signed, and the directory as that says. Under the lock.</summary>
     private async Task<TileTree> ResumeAsync(CancellationToken cancellationToken)
     {
@@ -297,6 +309,7 @@ public sealed class LogPublisher
         if (last is null)
         {
             _last = null;
+            _isShown = true;
             return new TileTree();
         }
 
@@ -308,8 +321,12 @@ public sealed class LogPublisher
                 _entries, _files, last, _table.AfterAsync(0, cancellationToken), progress: null, cancellationToken);
         }
 
-        _files.WriteIfOther(LogFiles.Checkpoint, last.Note.ToBytes());
-        _files.Sync();
+        _isShown = await LogHeads.IsPublishedAsync(_files.Source, _key, last, cancellationToken);
+        if (!_isShown && _cosigners is null)
+        {
+            await ShowAsync(last, cancellationToken);
+        }
+
         RemoveLeftovers(last.Head.Size);
         _last = last;
         return tree;

@@ -38,6 +38,12 @@ internal static class LogRebuild
         var done = new HashSet<LogTile>();
         await foreach (var one in heads.WithCancellation(cancellationToken))
         {
+            if (one.Head.Size > tree.Size)
+            {
+                // Another node signed on meanwhile.
+                break;
+            }
+
             foreach (var (tile, bytes) in tree.Partials(one.Head.Size).Where(partial => done.Add(partial.Tile)))
             {
                 written += files.WriteIfOther(tile.Path, bytes) ? 1 : 0;

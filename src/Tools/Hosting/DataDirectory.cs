@@ -39,6 +39,8 @@ internal sealed partial class DataDirectory(string path)
 
     public string Log => Path.Combine(Root, "log");
 
+    public string Witness => Path.Combine(Root, "witness");
+
     public string Machines => Path.Combine(Root, "machines");
 
     public string DefaultFolder => Path.Combine(Root, "jobs");

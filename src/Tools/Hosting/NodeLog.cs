@@ -24,6 +24,10 @@ internal sealed record NodeLogConfig
     /// <summary>Where its files stand; null: in the data directory.</summary>
     public string? Directory { get; init; }
 
+    /// <summary>Who cosigns each head before it is published, and how many must.</summary>
+    public IReadOnlyList<WitnessAddress> Witnesses { get; init; } = [];
+    public int Quorum { get; init; }
+
     public static NodeLogConfig Read(ConfigSection log)
     {
         var defaults = new NodeLogConfig();
@@ -33,6 +37,20 @@ internal sealed record NodeLogConfig
             log.Fault("origin", "expected a name without spaces and +, such as example.com/mesh");
         }
 
+        var witnesses = new List<WitnessAddress>();
+        foreach (var (url, key) in log.TextMap("witnesses") ?? new Dictionary<string, string>())
+        {
+            if (Uri.TryCreate(url.TrimEnd('/') + "/", UriKind.Absolute, out var address) && address.Scheme is "http" or "https"
+                && NoteKey.TryParse(key, out var read) && read!.Type == NoteKeyType.Cosignature)
+            {
+                witnesses.Add(new WitnessAddress(address, read));
+            }
+            else
+            {
+                log.Fault("witnesses", $"expected URLs with the keys of witnesses as they tell them, found '{url}': '{key}'");
+            }
+        }
+
         var config = new NodeLogConfig
         {
             Enabled = log.Flag("enabled", defaults.Enabled),
@@ -40,6 +58,8 @@ internal sealed record NodeLogConfig
             Interval = TimeSpan.FromMilliseconds(
                 log.Integer("interval_ms", (long)defaults.Interval.TotalMilliseconds, 10, 60_000)),
             Directory = log.Text("directory"),
+            Witnesses = witnesses,
+            Quorum = (int)log.Integer("quorum", 0, 0, witnesses.Count),
         };
         log.End();
         return config;
@@ -51,6 +71,9 @@ internal sealed record NodeLogConfig
         {
             ["enabled"] = Enabled,
             ["interval_ms"] = (long)Interval.TotalMilliseconds,
+            ["witnesses"] = new JsonObject(Witnesses.Select(
+                witness => KeyValuePair.Create(witness.Url.ToString(), (JsonNode?)JsonValue.Create(witness.Key.ToString())))),
+            ["quorum"] = Quorum,
         };
         foreach (var (name, text) in new[] { ("origin", Origin), ("directory", Directory) })
         {
@@ -87,6 +110,8 @@ internal static class NodeLog
         Key = SigningKey.LoadOrCreate(data.KeyFile("log")),
         Origin = config.Origin,
         Interval = config.Interval,
+        Witnesses = config.Witnesses,
+        Quorum = config.Quorum,
     };
 
     /// <summary>Publishes until cancelled; does nothing where the log is off.</summary>

@@ -1,0 +1,165 @@
+using System.Net;
+using System.Text;
+using MeshLedger.Crypto;
+using MeshLedger.Ledger.Transparency;
+
+namespace MeshLedger.Ledger.Tests.Transparency;
+
+public sealed class LogWitnessTests : IAsyncLifetime
+{
+    private static readonly SigningKey LogKey = SigningKey.FromSeed([.. Enumerable.Repeat((byte)3, 32)]);
+    private static readonly NoteKey Origin = new("log.example/one", NoteKeyType.Signature, LogKey.Did);
+    private static readonly Digest[] Leaves =
+        [.. Enumerable.Range(0, 40).Select(i => MerkleTree.LeafHash(BitConverter.GetBytes(i)))];
+
+    private readonly SigningKey _key = SigningKey.Generate();
+    private LogFixture _log = null!;
+
+    private NoteKey Name => new("witness.example/w1", NoteKeyType.Cosignature, _key.Did);
+
+    public async Task InitializeAsync() => _log = await LogFixture.CreateAsync();
+
+    public async Task DisposeAsync() => await _log.DisposeAsync();
+
+    [Fact]
+    public async Task A_witness_cosigns_what_is_consistent_and_remembers_it_after_a_restart()
+    {
+        var first = await AskAsync(Open(), 0, 10, Leaves);
+        Assert.Equal(200, first.Status);
+        Assert.True(SignedNote.TryParseLines(first.Body, out var lines));
+        Assert.True(Head(10, Leaves).With(lines).TryVerify([Name], out var verified));
+        Assert.InRange(Assert.Single(verified).Time, 1_600_000_000, long.MaxValue);
+
+        Assert.Equal(new WitnessAnswer(409, "10\n", "text/x.tlog.size"), await AskAsync(Open(), 0, 20, Leaves));
+        Assert.Equal(200, (await AskAsync(Open(), 10, 20, Leaves)).Status);
+        Assert.Equal(200, (await AskAsync(Open(), 20, 20, Leaves)).Status);
+        Assert.Equal(409, (await AskAsync(Open(), 10, 20, Leaves)).Status);
+    }
+
+    [Fact]
+    public async Task A_rewritten_history_is_not_cosigned()
+    {
+        Digest[] other = [Leaves[1], .. Leaves[1..]];
+        Assert.Equal(200, (await AskAsync(Open(), 0, 10, Leaves)).Status);
+        Assert.Equal(422, (await AskAsync(Open(), 10, 20, other)).Status);
+        Assert.Equal(409, (await AskAsync(Open(), 10, 10, other)).Status);
+        Assert.Equal(200, (await AskAsync(Open(), 10, 20, Leaves)).Status);
+    }
+
+    [Fact]
+    public async Task Strange_requests_get_the_answers_of_the_specification()
+    {
+        Assert.Equal(400, (await Open().AddAsync("nonsense"u8.ToArray(), CancellationToken.None)).Status);
+        Assert.Equal(400, (await Open().AddAsync(new byte[LogWitness.MaxBytes + 1], CancellationToken.None)).Status);
+        Assert.Equal(400, (await AskAsync(Open(), 11, 10, Leaves)).Status);
+        var foreign = new NoteKey("log.example/two", NoteKeyType.Signature, LogKey.Did);
+        var unknown = SignedNote.Sign(new TreeHead(foreign.Name, 1, Leaves[0]).Text, foreign, LogKey);
+        Assert.Equal(404, (await Open().AddAsync(Encoding.UTF8.GetBytes($"old 0\n\n{unknown}"), CancellationToken.None)).Status);
+        var thief = SigningKey.Generate();
+        var forged = SignedNote.Sign(
+            new TreeHead(Origin.Name, 1, Leaves[0]).Text, new NoteKey(Origin.Name, NoteKeyType.Signature, thief.Did), thief);
+        Assert.Equal(403, (await Open().AddAsync(Encoding.UTF8.GetBytes($"old 0\n\n{forged}"), CancellationToken.None)).Status);
+    }
+
+    [Fact]
+    public async Task A_head_is_published_with_cosignatures_once_the_quorum_is_there()
+    {
+        await using var served = new Served();
+        var witness = new LogWitness(Name, _key, Path.Combine(_log.Home, "witness"), [_log.NoteKey], TimeProvider.System);
+        var options = _log.Options with { Witnesses = [new WitnessAddress(served.Url, Name)], Quorum = 1 };
+        await _log.AppendAsync(300);
+
+        // The witness is down: the head is signed and kept, and not published.
+        await using var running = LogFixture.Run(_log.Publisher(options));
+        await _log.Lines.UntilAsync(1023);
+        Assert.False(File.Exists(Path.Combine(_log.Directory, "checkpoint")));
+        served.Answer = witness;
+        await UntilPublishedAsync(300);
+        await _log.AppendAsync(50);
+        await UntilPublishedAsync(350);
+        Assert.True(SignedNote.TryParse(await File.ReadAllBytesAsync(Path.Combine(_log.Directory, "checkpoint")), out var note));
+        Assert.True(note!.TryVerify([Name, _log.NoteKey], out var verified));
+        Assert.Equal(2, verified.Count);
+        Assert.Empty((await _log.CheckAsync()).Faults);
+    }
+
+    private async Task UntilPublishedAsync(long size)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var pace = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        while ((await LogHeads.LatestAsync(_log.Source, _log.NoteKey, limit.Token))?.Head.Size != size)
+        {
+            await pace.WaitForNextTickAsync(limit.Token);
+        }
+    }
+
+    private LogWitness Open() => new(Name, _key, Path.Combine(_log.Home, "state"), [Origin], TimeProvider.System);
+
+    private static SignedNote Head(int size, Digest[] leaves) =>
+        SignedNote.Sign(new TreeHead(Origin.Name, size, MerkleTree.Root(leaves.AsSpan(0, size))).Text, Origin, LogKey);
+
+    private static Task<WitnessAnswer> AskAsync(LogWitness witness, int old, int size, Digest[] leaves)
+    {
+        var proof = old > size
+            ? []
+            : MerkleProof.Consistency(old, size)
+                .Make(node => MerkleTree.Root(leaves.AsSpan((int)(node.Index << node.Level), 1 << node.Level)));
+        var lines = string.Concat(proof.Select(hash => Convert.ToBase64String(hash.ToArray()) + "\n"));
+        return witness.AddAsync(Encoding.UTF8.GetBytes($"old {old}\n{lines}\n{Head(size, leaves)}"), CancellationToken.None);
+    }
+
+    /// <summary>A witness over HTTP, which is down until it is given an answer.</summary>
+    private sealed class Served : IAsyncDisposable
+    {
+        private readonly HttpListener _listener = new();
+        private readonly Task _serving;
+
+        public Served()
+        {
+            using (var probe = new System.Net.Sockets.TcpListener(IPAddress.Loopback, 0))
+            {
+                probe.Start();
+                Url = new Uri($"http://127.0.0.1:{((IPEndPoint)probe.LocalEndpoint).Port}/");
+            }
+
+            _listener.Prefixes.Add(Url.ToString());
+            _listener.Start();
+            _serving = ServeAsync();
+        }
+
+        public Uri Url { get; }
+
+        public LogWitness? Answer { get; set; }
+
+        public async ValueTask DisposeAsync()
+        {
+            _listener.Close();
+            await _serving;
+        }
+
+        private async Task ServeAsync()
+        {
+            while (true)
+            {
+                HttpListenerContext context;
+                try
+                {
+                    context = await _listener.GetContextAsync();
+                }
+                catch (Exception end) when (end is HttpListenerException or ObjectDisposedException)
+                {
+                    return;
+                }
+
+                using var body = new MemoryStream();
+                await context.Request.InputStream.CopyToAsync(body);
+                var answer = Answer is { } witness
+                    ? await witness.AddAsync(body.ToArray(), CancellationToken.None)
+                    : new WitnessAnswer(503, "away\n");
+                context.Response.StatusCode = answer.Status;
+                await context.Response.OutputStream.WriteAsync(Encoding.UTF8.GetBytes(answer.Body));
+                context.Response.Close();
+            }
+        }
+    }
+}
