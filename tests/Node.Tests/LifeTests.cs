@@ -238,7 +238,7 @@ public sealed class LifeTests : IAsyncLifetime
     [Fact]
     public async Task A_job_that_nobody_could_run_fails_in_time_with_what_nobody_met()
     {
-        _options.WaitLimit = TimeSpan.FromMilliseconds(500);
+        _options.WaitLimit = TimeSpan.FromSeconds(3);
         await using var node = await NodeFixture.StartAsync(_database, _options);
         _ = await WorkerAsync(node, "small");
         await node.SubmitAsync(NodeFixture.Document("job-large", "\"market\":{\"resources\":{\"cpu_cores\":64}},"));
