@@ -20,8 +20,8 @@ public sealed class ContractPageTests
         var signature = vector.GetProperty("row").GetProperty("headers").GetProperty("sig").GetBytesFromBase64();
         var message = Convert.ToHexStringLower([.. "meshledger/batch/v1\0"u8]) + digest;
 
-        // The section on blobs has examples of its own, with tests of their own.
-        var events = Page[..Page.IndexOf("\n## Blobs\n", StringComparison.Ordinal)];
+        // The sections on the log and on blobs have examples of their own, with tests of their own.
+        var events = Page[..Page.IndexOf("\n## The log\n", StringComparison.Ordinal)];
         var blocks = events.Split("```\n").Where((_, index) => index % 2 == 1).Select(block => block.TrimEnd('\n'));
         Assert.Equal([statement, digest, message, Convert.ToHexStringLower(signature)], blocks);
         Assert.Contains($"{Encoding.UTF8.GetByteCount(statement)} bytes", Page, StringComparison.Ordinal);
