@@ -185,7 +185,13 @@ public sealed class PartyTests
         node.Drop("a.json", TestNode.Echo("choosy-job-0001").Replace(
             "\"payload\"", "\"market\":{\"min_reputation\":10},\"payload\"", StringComparison.Ordinal));
         await node.UntilBiddingAsync("choosy-job-0001");
-        Assert.Contains("reputation 10, not 0", (await node.RunAsync("job", "why", "choosy-job-0001")).With(0), StringComparison.Ordinal);
+        // The job may be open before the worker is seen.
+        using var limit = new CancellationTokenSource(Meshledger.Patience);
+        while (!(await node.RunAsync("job", "why", "choosy-job-0001")).With(0).Contains("reputation 10, not 0", StringComparison.Ordinal))
+        {
+            limit.Token.ThrowIfCancellationRequested();
+        }
+
         node.Drop("b.json", TestNode.Echo("earning-job-0001"));
         (await node.RunAsync("job", "wait", "choosy-job-0001", "earning-job-0001")).With(0);
     }

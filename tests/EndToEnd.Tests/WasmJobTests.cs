@@ -61,11 +61,13 @@ public sealed class WasmJobTests
     [Fact]
     public async Task Workers_of_both_tiers_agree_to_the_last_bit()
     {
+        var compiled = await ConfigAsync("""{"worker": {"wasm_tier": "compiled"}}""");
         var config = await ConfigAsync("""{"worker": {"wasm_tier": "interpreter"}}""");
-        await using var first = await TestNode.StartAsync("--name", First, "--listen", "127.0.0.1:0");
+        await using var first = await TestNode.StartAsync("--name", First, "--listen", "127.0.0.1:0", "--config", compiled);
         await using var second = TestNode.Create(
             "--name", Second, "--listen", "127.0.0.1:0", "--postgres", first.Socket, "--config", config);
         await second.StartAsync();
+        File.Delete(compiled);
         var program = await AddAsync(first, "sha256.wasm");
         var number = await AddAsync(first, "run.wasm");
 
