@@ -74,6 +74,14 @@ public sealed partial class Store
         NextSlice(instance, used);
     }
 
+    /// <summary>Frames that nobody goes on with: what a later call saves must not be taken for their callers.</summary>
+    private void Abandon()
+    {
+        Frames.Clear();
+        Rewinding = 0;
+        Unwinding = false;
+    }
+
     internal void ClearPauseRequest() => _pauseRequested = false;
 
     internal long Used(Instance running) => Unwinding ? _usedAtPause : Math.Min(SliceEnd - running.Fuel, FuelLimit);
@@ -148,7 +156,7 @@ public sealed partial class Store
                 .. Frames.Take(BackTraces.Longest).Select(frame => new TrapFrame(frame.Function, instance.Module.NameOf(frame.Function))),
             ];
             instance.Fuel = SliceEnd - _usedAtPause;
-            Unwinding = false;
+            Abandon();
             throw;
         }
         if (goesOn)
@@ -159,11 +167,15 @@ public sealed partial class Store
         return goesOn;
     }
 
-    /// <summary>Traps when the time is over.</summary>
+    /// <summary>Traps when the time is over, also while frames are being rebuilt.</summary>
     internal void EndIfLate()
     {
         if (Clock.GetTimestamp() > _deadline)
         {
+            if (Rewinding > 0)
+            {
+                Abandon();
+            }
             throw new TrapException(TrapKind.DeadlineExceeded, $"{Limits.Time} were allowed");
         }
     }

@@ -91,7 +91,7 @@ public sealed class Checkpoints
         {
             // A state that cannot be written, or not kept: what was begun of it is not a blob.
             pipe.Writer.Complete(new IOException(exception.Message, exception));
-            adding.ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default).GetAwaiter().GetResult();
+            Task.WaitAny([adding], CancellationToken.None);
             return exception.Message;
         }
 

@@ -77,8 +77,7 @@ internal static partial class ModuleDecoder
         ReadOnlySpan<byte> version = [1, 0, 0, 0];
         if (span.Length < 4)
         {
-            throw new MalformedModuleException(
-                magic.StartsWith(span) || span.Length < 4 ? "unexpected end" : "magic header not detected", span.Length);
+            throw new MalformedModuleException("unexpected end", span.Length);
         }
         if (!span.StartsWith(magic))
         {

@@ -51,7 +51,7 @@ internal sealed unsafe class CompiledCode
     /// </summary>
     public bool IsOnTrial(int function)
     {
-        if (_calls[function] == Trials)
+        if (_calls[function] >= Trials)
         {
             return false;
         }
@@ -124,27 +124,29 @@ internal sealed unsafe class CompiledCode
             var place = Array.FindIndex(
                 _places[frame.Function]!,
                 p => p.Offset == frame.Offset && p.Point == (awaiting ? PausePoint.AfterCall : frame.Point));
-            if (_resumes.TryGetValue((frame.Function, place, awaiting), out var resume)
-                || (_resumes.Count >= MostResumes && _resumes.TryGetValue((frame.Function, -1, false), out resume)))
+            // A function that is not compiled has no places; one way back serves all of them.
+            var detour = (frame.Function, Place: -1, Awaiting: false);
+            var key = place < 0 ? detour : (frame.Function, place, awaiting);
+            if (_resumes.TryGetValue(key, out var resume))
             {
                 return resume.Address;
+            }
+            if (_resumes.Count >= MostResumes)
+            {
+                key = detour;
+                if (_resumes.TryGetValue(key, out resume))
+                {
+                    return resume.Address;
+                }
             }
             // Compiling takes time and no fuel, and a deep stack may need much of it.
             instance.Owner.EndIfLate();
             var compiler = new FunctionCompiler(_module, _module.CodeOf(frame.Function), pausable: true);
-            if (compiler.IsFeasible && _resumes.Count < MostResumes)
-            {
-                return Kept((frame.Function, place, awaiting), compiler.CompileResume(place, awaiting));
-            }
-            return Kept((frame.Function, -1, false), compiler.CompileResumeDetour());
+            var method = key == detour ? compiler.CompileResumeDetour() : compiler.CompileResume(place, awaiting);
+            resume = (method, IlTypes.AddressOf(method));
+            _resumes.Add(key, resume);
+            return resume.Address;
         }
-    }
-
-    private nint Kept((int Function, int Place, bool Awaiting) key, DynamicMethod method)
-    {
-        var address = IlTypes.AddressOf(method);
-        _resumes[key] = (method, address);
-        return address;
     }
 }
 

@@ -94,15 +94,7 @@ internal sealed partial class FunctionCompiler
         var type = _code.BlockTypes[(int)op.Immediate];
         if (op.Code == Opcode.If)
         {
-            SpillBelow(1);
-            PopOperand();
-            // The condition alone is on IL's stack; what is below must be canonical before ways part.
-            if (_stack.Exists(operand => operand.Raw))
-            {
-                _il.Emit(OpCodes.Stloc, Temporary(ValueType.I32));
-                Settle(_stack.Count);
-                _il.Emit(OpCodes.Ldloc, Temporary(ValueType.I32));
-            }
+            TakeCondition();
         }
         else
         {
@@ -129,6 +121,19 @@ internal sealed partial class FunctionCompiler
         }
     }
 
+    // The condition alone is on IL's stack; what is below must be canonical before ways part.
+    private void TakeCondition()
+    {
+        SpillBelow(1);
+        PopOperand();
+        if (_stack.Exists(operand => operand.Raw))
+        {
+            _il.Emit(OpCodes.Stloc, Temporary(ValueType.I32));
+            Settle(_stack.Count);
+            _il.Emit(OpCodes.Ldloc, Temporary(ValueType.I32));
+        }
+    }
+
     // What was known of operands on one way does not hold where ways meet.
     private void Forget()
     {
@@ -148,7 +153,6 @@ internal sealed partial class FunctionCompiler
         }
         _il.MarkLabel(label.Else);
         Reset(label.Height, label.Type!.Parameters);
-        label.Opener = -2;
     }
 
     private void End(in Op op)
@@ -156,7 +160,11 @@ internal sealed partial class FunctionCompiler
         var label = _labels[^1];
         if (op.A < 0)
         {
-            End(label, op.B == 1);
+            // The function's own end: the label is where branches to it return.
+            if (op.B == 1)
+            {
+                Return();
+            }
             return;
         }
         if (op.B == 1)
@@ -174,18 +182,6 @@ internal sealed partial class FunctionCompiler
             _il.MarkLabel(label.Target);
         }
         Reset(label.Height, label.Type!.Results);
-    }
-
-    // The function's own end: the label is where branches to it return.
-    private void End(BlockLabel label, bool reachable)
-    {
-        if (reachable)
-        {
-            Return();
-        }
-        _labels.Clear();
-        _stack.Clear();
-        label.Height = 0;
     }
 
     private void Reset(int height, ImmutableArray<ValueType> types)
@@ -232,14 +228,7 @@ internal sealed partial class FunctionCompiler
     private void BranchIf(int depth)
     {
         var label = _labels[^(depth + 1)];
-        SpillBelow(1);
-        PopOperand();
-        if (_stack.Exists(operand => operand.Raw))
-        {
-            _il.Emit(OpCodes.Stloc, Temporary(ValueType.I32));
-            Settle(_stack.Count);
-            _il.Emit(OpCodes.Ldloc, Temporary(ValueType.I32));
-        }
+        TakeCondition();
         if (label.Opener != -1 && (label.Types.Length == 0 || _stack.Count - label.Types.Length == label.Height))
         {
             _il.Emit(OpCodes.Brtrue, label.Target);
@@ -264,14 +253,7 @@ internal sealed partial class FunctionCompiler
 
     private void BranchTable(int[] depths)
     {
-        SpillBelow(1);
-        PopOperand();
-        if (_stack.Exists(operand => operand.Raw))
-        {
-            _il.Emit(OpCodes.Stloc, Temporary(ValueType.I32));
-            Settle(_stack.Count);
-            _il.Emit(OpCodes.Ldloc, Temporary(ValueType.I32));
-        }
+        TakeCondition();
         // One landing a label, where what it carries is moved.
         var landings = new Dictionary<int, Label>();
         var targets = new Label[depths.Length - 1];

@@ -292,7 +292,7 @@ internal sealed partial class FunctionCompiler
             Push(type);
             return;
         }
-        var (first, done) = (_il.DefineLabel(), _il.DefineLabel());
+        var first = _il.DefineLabel();
         var choice = Temporary(ValueType.I32);
         _il.Emit(OpCodes.Stloc, choice);
         _il.Emit(OpCodes.Stloc, b);
@@ -303,7 +303,6 @@ internal sealed partial class FunctionCompiler
         _il.Emit(OpCodes.Ldloc, b);
         _il.Emit(OpCodes.Stloc, a);
         _il.MarkLabel(first);
-        _il.MarkLabel(done);
         PushSlot(type);
     }
 }

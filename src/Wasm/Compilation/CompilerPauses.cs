@@ -8,10 +8,10 @@ namespace MeshLedger.Wasm.Compilation;
 // Places where a guest can stand still: where fuel is looked at, how a frame is saved there, and how it is entered again.
 internal sealed partial class FunctionCompiler
 {
-    // What is hardly ever run is written behind the body, so that loops stay dense.
-    private readonly List<Action> _cold = [];
     private static readonly FieldInfo SaveAreaField = IlTypes.Field<Instance>(nameof(Instance.SaveArea));
 
+    // What is hardly ever run is written behind the body, so that loops stay dense.
+    private readonly List<Action> _cold = [];
     private int _resumePlace = -1;
     private bool _resumeAwaiting;
     private Label _resumeLabel;
@@ -178,7 +178,7 @@ internal sealed partial class FunctionCompiler
         EachWord(operands, live, (word, type, local, position) =>
         {
             FrameWord(word);
-            LoadWord(type);
+            _il.Load(type);
             if (local >= 0)
             {
                 StoreLocal(local);
@@ -217,6 +217,4 @@ internal sealed partial class FunctionCompiler
             _il.Emit(OpCodes.Add);
         }
     }
-
-    private void LoadWord(ValueType type) => _il.Load(type);
 }

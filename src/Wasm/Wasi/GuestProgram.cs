@@ -134,7 +134,7 @@ public sealed class GuestProgram : IDisposable
         }
     }
 
-    /// <summary>From any thread: pause soon (some milliseconds at most).</summary>
+    /// <summary>From any thread: pause soon (some tens of milliseconds, more where functions are being compiled).</summary>
     public void RequestPause() => _store.RequestPause();
 
     /// <summary>

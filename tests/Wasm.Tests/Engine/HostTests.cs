@@ -42,6 +42,21 @@ public sealed class HostTests
         Assert.Equal(["func[1] <$call>"], trap.BackTrace.Select(frame => frame.ToString()));
     }
 
+    [Theory]
+    [MemberData(nameof(Tiers))]
+    public void A_host_that_swallows_a_trap_gives_its_guest_no_more_fuel(Tier tier)
+    {
+        using var store = new Store(new RunLimits { Fuel = 50_000 }, tier);
+        var module = new TestModule().Import("host", "f", [I32], [I32])
+            .Function("call", [I32], [I32], [], 0x20, 0, 0x10, 0, 0x41, 1, 0x6A)
+            .Function("ever", [], [], [], 0x03, 0x40, 0x0C, 0, 0x0B).Module();
+        var imports = new Imports().Add("host", "f", Function.FromHost(Twice, (caller, _) =>
+            Assert.Equal(TrapKind.OutOfFuel, Assert.Throws<TrapException>(() => caller.Invoke("ever")).Kind)));
+        var execution = Execution.Start(Instance.Instantiate(module, imports, store), "call", Value.I32(1));
+        Assert.Equal(ExecutionState.Trapped, execution.Run());
+        Assert.Equal((TrapKind.OutOfFuel, 50_000), (execution.Trap!.Kind, execution.FuelUsed));
+    }
+
     [Fact]
     public void Imports_that_are_missing_or_of_another_type_are_named()
     {
