@@ -19,7 +19,6 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
 {
     private readonly IEventStore _store;
     private readonly IPresence _presence;
-    private readonly NodeOptions _options;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly Registry _registry = new();
@@ -27,6 +26,7 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
     private readonly Standings _standings;
     private readonly Quotas _quotas;
     private readonly Hearing _hearing;
+    private readonly Announcer _announcer;
     private readonly Reports _reports;
     private readonly AidDesk _aid;
     private readonly Membership _membership;
@@ -36,7 +36,6 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
     private readonly CancellationTokenSource _stopping = new();
     private readonly EventAuthor _submitter;
     private readonly Did _did;
-    private volatile IReadOnlyCollection<string> _blobPeers = [];
     private Task _following = Task.CompletedTask;
     private Task _announcing = Task.CompletedTask;
 
@@ -46,7 +45,6 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
     {
         _store = store;
         _presence = presence;
-        _options = options;
         _clock = clock;
         _log = log;
         _did = keys.Node.Did;
@@ -54,6 +52,7 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
         _membership = new Membership(store, _registry, options, node, clock, log);
         _standings = new Standings(_registry, clock);
         _workers = new WorkerLinks(_registry, _standings, _did);
+        _announcer = new Announcer(presence, _did, options, _workers, clock, log);
         _quotas = new Quotas(options.Economy, clock);
         _hearing = new Hearing(clock, options.PresenceInterval);
         _treasury = new Treasury(store, _registry, _standings, _quotas, options, node, clock, log);
@@ -68,7 +67,7 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
     }
 
     /// <summary>Where the other live nodes say that they serve their blobs.</summary>
-    public IReadOnlyCollection<string> BlobPeers => _blobPeers;
+    public IReadOnlyCollection<string> BlobPeers => _announcer.BlobPeers;
 
     /// <summary>Tells of every checkpoint that comes into the ledger while the node runs, from the log, so on its thread: who
     /// listens must not wait.</summary>
@@ -84,12 +83,16 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
         await _standings.LoadAsync(_store, head, cancellationToken);
         await LoadQuotasAsync(cancellationToken);
         await _membership.AdmitWaitingAsync(cancellationToken);
-        _coordinator.SetLiveNodes((await AnnounceAsync(cancellationToken)).Nodes);
+        Take(await _announcer.AnnounceAsync(cancellationToken));
         await _jobs.LoadAsync(cancellationToken);
         _following = Task.Run(() => FollowAsync(head), CancellationToken.None);
-        _announcing = Task.Run(AnnounceAsync, CancellationToken.None);
+        _announcing = Task.Run(() => _announcer.RunAsync(Take, _stopping.Token), CancellationToken.None);
         _aid.Look();
     }
+
+    /// <summary>Returns once every process on this database can see that these workers listen here.</summary>
+    public Task UntilSeenAsync(IEnumerable<Did> workers, CancellationToken cancellationToken) =>
+        _announcer.UntilSeenAsync([.. workers], cancellationToken);
 
     /// <inheritdoc/>
     public Task<Submission> SubmitAsync(JobDocument document, string transport, CancellationToken cancellationToken) =>
@@ -352,45 +355,13 @@ public sealed class MeshNode : IJobIntake, IWorkerGateway, IAsyncDisposable
         }
     }
 
-    private async Task<PresentParties> AnnounceAsync(CancellationToken cancellationToken)
+    private void Take(PresentParties present)
     {
-        var present = await _presence.AnnounceAsync(
-            _did, _options.BlobsUrl, _workers.LocalPresence, _options.PresenceLimit, cancellationToken);
-        _workers.SetRemote(present.Workers);
-        _blobPeers = [.. present.Blobs.Where(peer => peer.Key != _did).Select(peer => peer.Value)];
         if (_hearing.Reached())
         {
             Log.HeardAgain(_log, _jobs.HearAll());
         }
 
-        return present;
-    }
-
-    private async Task AnnounceAsync()
-    {
-        while (!_stopping.IsCancellationRequested)
-        {
-            try
-            {
-                _coordinator.SetLiveNodes((await AnnounceAsync(_stopping.Token)).Nodes);
-            }
-            catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
-            {
-                return;
-            }
-            catch (Exception exception) when (exception is System.Data.Common.DbException or IOException or TimeoutException)
-            {
-                Log.PresenceFailed(_log, exception.Message);
-            }
-
-            try
-            {
-                await Task.Delay(_options.PresenceInterval, _clock, _stopping.Token);
-            }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
-        }
+        _coordinator.SetLiveNodes(present.Nodes);
     }
 }

@@ -33,7 +33,14 @@ internal sealed class WorkerLinks(Registry registry, Standings standings, Did no
     public IReadOnlyCollection<WorkerPresence> LocalPresence => [.. _local.Values.Select(link =>
         new WorkerPresence(link.Registration.Worker, link.Registration.Digest, node))];
 
-    public void Add(WorkerLink link) => _local[link.Registration.Worker] = link;
+    /// <summary>Raised when a worker has begun to listen here.</summary>
+    public event Action? Joined;
+
+    public void Add(WorkerLink link)
+    {
+        _local[link.Registration.Worker] = link;
+        Joined?.Invoke();
+    }
 
     public void Remove(WorkerLink link) =>
         _local.TryRemove(new KeyValuePair<Did, WorkerLink>(link.Registration.Worker, link));

@@ -12,6 +12,7 @@ public sealed class JobVerbTests
         node.Drop("a.json", Job("picky-job-0001", "\"constraints\":{\"required_features\":[\"gpu\"]},"));
         node.Drop("b.json", Job("fixed-job-0001", "\"constraints\":{\"required_features\":[\"gpu\"]},\"execution\":{\"cancellable\":false},"));
         await node.UntilBiddingAsync("picky-job-0001", "fixed-job-0001");
+        await node.UntilSaidAsync("The only live worker could not run it", "job", "why", "picky-job-0001");
         using (var why = await node.JsonAsync("job", "why", "picky-job-0001"))
         {
             Assert.Equal("bidding_open", why.RootElement.GetProperty("status").GetString());

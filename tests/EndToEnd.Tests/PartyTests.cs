@@ -13,8 +13,7 @@ public sealed class PartyTests
         Assert.Contains("draining already", (await node.RunAsync("worker", "drain", "alpha")).With(0), StringComparison.Ordinal);
         node.Drop("a.json", TestNode.Echo("drained-job-0001"));
         await node.UntilBiddingAsync("drained-job-0001");
-        Assert.Contains(
-            "not one that is draining", (await node.RunAsync("job", "why", "drained-job-0001")).With(0), StringComparison.Ordinal);
+        await node.UntilSaidAsync("not one that is draining", "job", "why", "drained-job-0001");
         (await node.RunAsync("worker", "resume", "alpha")).With(0);
         (await node.RunAsync("job", "wait", "drained-job-0001")).With(0);
 
@@ -75,8 +74,7 @@ public sealed class PartyTests
         (await node.RunAsync("federation", "found", "hospitals")).With(1);
         node.Drop("a.json", Trusted("trusted-job-0001"));
         await node.UntilBiddingAsync("trusted-job-0001");
-        Assert.Contains(
-            "trust scope hospitals/medical", (await node.RunAsync("job", "why", "trusted-job-0001")).With(0), StringComparison.Ordinal);
+        await node.UntilSaidAsync("trust scope hospitals/medical", "job", "why", "trusted-job-0001");
         (await node.RunAsync("federation", "grant", "hospitals", "alpha", "--scope", "eu")).With(0);
         (await node.RunAsync("job", "wait", "trusted-job-0001", "--timeout", "0.5")).With(1);
         Assert.Contains(
@@ -185,13 +183,7 @@ public sealed class PartyTests
         node.Drop("a.json", TestNode.Echo("choosy-job-0001").Replace(
             "\"payload\"", "\"market\":{\"min_reputation\":10},\"payload\"", StringComparison.Ordinal));
         await node.UntilBiddingAsync("choosy-job-0001");
-        // The job may be open before the worker is seen.
-        using var limit = new CancellationTokenSource(Meshledger.Patience);
-        while (!(await node.RunAsync("job", "why", "choosy-job-0001")).With(0).Contains("reputation 10, not 0", StringComparison.Ordinal))
-        {
-            limit.Token.ThrowIfCancellationRequested();
-        }
-
+        await node.UntilSaidAsync("reputation 10, not 0", "job", "why", "choosy-job-0001");
         node.Drop("b.json", TestNode.Echo("earning-job-0001"));
         (await node.RunAsync("job", "wait", "choosy-job-0001", "earning-job-0001")).With(0);
     }

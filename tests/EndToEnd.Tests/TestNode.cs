@@ -125,6 +125,25 @@ public sealed partial class TestNode : IAsyncDisposable
         }
     }
 
+    /// <summary>Asks again and again until a verb says <paramref name="expected"/>: what other processes do is seen when it is
+    /// done, and not before.</summary>
+    public async Task<string> UntilSaidAsync(string expected, params string[] arguments)
+    {
+        using var limit = new CancellationTokenSource(Meshledger.Patience);
+        while (true)
+        {
+            var result = await RunAsync(arguments);
+            if (result.ExitCode == 0 && result.Output.Contains(expected, StringComparison.Ordinal))
+            {
+                return result.Output;
+            }
+
+            Assert.False(
+                limit.IsCancellationRequested,
+                $"'{string.Join(' ', arguments)}' never said '{expected}'; at last: {result.Output}{result.Errors}");
+        }
+    }
+
     /// <summary>Drops a file as one should: under another name, then renamed.</summary>
     public void Drop(string name, string text) => Drop(name, Encoding.UTF8.GetBytes(text));
 

@@ -96,13 +96,7 @@ public sealed class UpTests
         await using var node = await TestNode.StartAsync("--worker-id", "small");
         node.Drop("picky.json", TestNode.Echo("picky-job-0001").Replace(
             "\"payload\"", "\"constraints\":{\"required_features\":[\"gpu\"]},\"payload\"", StringComparison.Ordinal));
-        CommandResult shown;
-        do
-        {
-            shown = await node.RunAsync("job", "show", "picky-job-0001");
-        }
-        while (shown.ExitCode == 3);
-        Assert.Contains("Worker small does not meet: feature gpu", shown.With(0), StringComparison.Ordinal);
+        await node.UntilSaidAsync("Worker small does not meet: feature gpu", "job", "show", "picky-job-0001");
         (await node.RunAsync("job", "wait", "picky-job-0001", "--timeout", "0.2")).With(1);
     }
 }

@@ -2,6 +2,7 @@ using MeshLedger.Crypto;
 using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Jobs;
 using MeshLedger.Domain.Ports;
+using MeshLedger.Ledger;
 using MeshLedger.Testing;
 
 namespace MeshLedger.Node.Tests;
@@ -35,6 +36,21 @@ public sealed class NodeTests : IAsyncLifetime
         var refused = await _node.SubmitAsync(NodeFixture.Document("job-aaaa", data: "1"));
         Assert.Equal("JOB_ID_TAKEN", Assert.IsType<Submission.Refused>(refused).Code);
         Assert.Equal(1, await _database.ScalarAsync<long>("SELECT count(*) FROM mt_events WHERE type = 'mana_held'"));
+    }
+
+    [Fact]
+    public async Task A_worker_that_joins_is_announced_at_once_and_not_at_the_next_turn()
+    {
+        await using var node = await NodeFixture.StartAsync(
+            _database, new NodeOptions { PresenceInterval = TimeSpan.FromHours(1), PresenceLimit = TimeSpan.FromHours(2) });
+        foreach (var name in (string[])["one", "two"])
+        {
+            var worker = await HandWorker.RegisterAsync(node.Node, name);
+            _ = worker.Listen(_limit.Token);
+            await node.Node.UntilSeenAsync([worker.Author.Did], _limit.Token);
+            var present = await new PostgresPresence(_database.Source).ListAsync(TimeSpan.FromHours(2), _limit.Token);
+            Assert.Contains(worker.Author.Did, present.Workers.Select(seen => seen.Worker));
+        }
     }
 
     [Fact]

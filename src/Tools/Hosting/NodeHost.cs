@@ -62,7 +62,8 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
 {
     private static readonly TimeSpan ServerPatience = TimeSpan.FromSeconds(15);
 
-    /// <summary>Runs until <paramref name="stop"/>. <paramref name="ready"/> is called once jobs are taken.</summary>
+    /// <summary>Runs until <paramref name="stop"/>. <paramref name="ready"/> is called once jobs are taken and every
+    /// process on this database can see the workers.</summary>
     /// <exception cref="InvalidHistoryException">The ledger's history is broken.</exception>
     public async Task RunAsync(Action<NodeRecord> ready, CancellationToken stop)
     {
@@ -133,7 +134,8 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
             ? Vouching.ForAsync(store, keys.Submitter, workers.Select(one => one.Key.Did), head, stopWork.Token)
             : Task.CompletedTask;
         Task[] parts = [node.Failure, taking, projecting, observing, collecting, logging, .. working];
-        await Task.WhenAny([asked, vouching, .. parts]);
+        var settling = Task.WhenAll(vouching, node.UntilSeenAsync(workers.Select(one => one.Key.Did), stopWork.Token));
+        await Task.WhenAny([asked, settling, .. parts]);
         var record = new NodeRecord(
             Environment.ProcessId, options.Node.Name, keys.Node.Did.ToString(), options.Folder, options.Postgres is not null,
             Timestamps.Write(clock.GetUtcNow()))
@@ -146,11 +148,11 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
         data.WriteRecord(record);
         ready(record);
 
-        var first = await Task.WhenAny([asked, .. parts, .. vouching.IsFaulted ? [vouching] : Array.Empty<Task>()]);
+        var first = await Task.WhenAny([asked, .. parts, .. settling.IsFaulted ? [settling] : Array.Empty<Task>()]);
         await stopIntake.CancelAsync();
         await EndAsync(taking);
         await stopWork.CancelAsync();
-        await EndAsync(Task.WhenAll([vouching, .. working]));
+        await EndAsync(Task.WhenAll([settling, .. working]));
         await EndAsync(projecting);
         await EndAsync(collecting);
         await EndAsync(observing);
