@@ -6,7 +6,7 @@ namespace MeshLedger.Node;
 /// <summary>Reads who is who from the ledger.</summary>
 public static class RegistryReader
 {
-    private static readonly string[] Kinds = ["ledger", "node", "worker", "federation", "aid"];
+    private static readonly string[] Kinds = ["ledger", "node", "worker", "federation", "aid", "log"];
 
     /// <summary>Takes in what the ledger holds; what was taken in before changes nothing.</summary>
     /// <returns>The position up to which the registry is complete now.</returns>

@@ -8,6 +8,7 @@ using MeshLedger.Domain.Documents;
 using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Federations;
 using MeshLedger.Domain.Jobs;
+using MeshLedger.Domain.Logs;
 using MeshLedger.Domain.Nodes;
 using MeshLedger.Domain.Ports;
 using MeshLedger.Domain.Reputation;
@@ -73,6 +74,7 @@ public sealed class LedgerStory
         Grow(Owner.Did);
         Grow(Submitter.Did);
         Aid();
+        Log();
         Leave();
         return this;
     }
@@ -242,6 +244,14 @@ public sealed class LedgerStory
         Attempt(job, Workers[0]);
         Receive(job, Workers[0], "same");
         End(job, new JobCommand.Settle(new Dictionary<Did, string>(), RetryPolicy.Default));
+    }
+
+    /// <summary>The log's key is handed over.</summary>
+    private void Log()
+    {
+        SigningKey[] keys = [.. Enumerable.Range(1, 2).Select(i => SigningKey.FromSeed([.. Enumerable.Repeat((byte)(200 + i), 32)]))];
+        var from = new NoteKey("log.example/story", NoteKeyType.Signature, keys[0].Did);
+        Say(Node, LogEvent.Change(from, keys[0], keys[1]), null, StreamId.OfLog(from.Name));
     }
 
     /// <summary>A member is none any more, a worker takes no more jobs, and one is gone for good.</summary>

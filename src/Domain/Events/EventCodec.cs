@@ -7,6 +7,7 @@ using MeshLedger.Domain.Accounts;
 using MeshLedger.Domain.Aid;
 using MeshLedger.Domain.Federations;
 using MeshLedger.Domain.Jobs;
+using MeshLedger.Domain.Logs;
 using MeshLedger.Domain.Nodes;
 using MeshLedger.Domain.Workers;
 
@@ -83,6 +84,7 @@ public static class EventCodec
         Kind<AidEvent.TemplateRegistered>("aid_template_registered"),
         Kind<AidEvent.TemplateWithdrawn>("aid_template_withdrawn"),
         Kind<AidEvent.Matched>("aid_matched"),
+        Kind<LogEvent.KeyChanged>("log_key_changed"),
     ];
 
     private static readonly Dictionary<string, EventKind> ByType = Kinds.ToDictionary(kind => kind.Type);
@@ -230,6 +232,7 @@ internal sealed class TimeConverter : JsonConverter<DateTimeOffset>
 [JsonSerializable(typeof(AidEvent.TemplateRegistered))]
 [JsonSerializable(typeof(AidEvent.TemplateWithdrawn))]
 [JsonSerializable(typeof(AidEvent.Matched))]
+[JsonSerializable(typeof(LogEvent.KeyChanged))]
 [JsonSerializable(typeof(Assignee[]))]
 [JsonSerializable(typeof(AttemptOutcome[]))]
 [JsonSerializable(typeof(string[]))]

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text;
 using MeshLedger.Crypto;
 using MeshLedger.Domain.Federations;
 using MeshLedger.Domain.Jobs;
@@ -8,7 +9,7 @@ namespace MeshLedger.Domain.Events;
 /// <summary>
 /// The name of one subject's events: a kind, a dash, and the subject. <c>job-JOB_ID</c>, <c>account-DID</c>,
 /// <c>worker-DID</c>, <c>node-DID</c>, <c>key-SHA256</c> (one idempotency key), <c>federation-NAME</c>, <c>aid-ULID</c>
-/// (one request or template), and the one stream <c>ledger</c>.
+/// (one request or template), <c>log-SHA256</c> (one transparency log), and the one stream <c>ledger</c>.
 /// At most 200 characters from <c>A-Z a-z 0-9 . _ : -</c>, so no JSON text needs an escape for it.
 /// </summary>
 public readonly record struct StreamId
@@ -22,6 +23,7 @@ public readonly record struct StreamId
     private const string KeyPrefix = "key-";
     private const string FederationPrefix = "federation-";
     private const string AidPrefix = "aid-";
+    private const string LogPrefix = "log-";
 
     private static readonly SearchValues<char> Allowed =
         SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-");
@@ -39,7 +41,7 @@ public readonly record struct StreamId
     public bool IsDefault => _value is null;
 
     /// <summary>The part before the first dash: <c>job</c>, <c>account</c>, <c>worker</c>, <c>node</c>, <c>key</c>,
-    /// <c>federation</c>, <c>aid</c>, or <c>ledger</c>.</summary>
+    /// <c>federation</c>, <c>aid</c>, <c>log</c>, or <c>ledger</c>.</summary>
     public string Kind => _value is null ? "" : _value.IndexOf('-', StringComparison.Ordinal) switch
     {
         < 0 => _value,
@@ -63,6 +65,9 @@ public readonly record struct StreamId
         : throw new ArgumentException($"'{name}' is no federation's name: expected {FederationNames.Expected}.", nameof(name));
 
     public static StreamId OfAid(Ulid id) => new(AidPrefix + id);
+
+    /// <summary>The stream of the log of this origin.</summary>
+    public static StreamId OfLog(string origin) => new(LogPrefix + Digest.OfBytes(Encoding.UTF8.GetBytes(origin)));
 
     public static bool TryParse(string? text, out StreamId id)
     {

@@ -3,11 +3,12 @@ using MeshLedger.Crypto;
 using MeshLedger.Domain.Aid;
 using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Federations;
+using MeshLedger.Domain.Logs;
 using MeshLedger.Domain.Workers;
 
 namespace MeshLedger.Domain.Nodes;
 
-/// <summary>Who is who, folded from the ledger's node, worker, federation and aid streams: of the past, too, since a
+/// <summary>Who is who, folded from the ledger's node, worker, federation, aid and log streams: of the past, too, since a
 /// choice is judged as of the position at which it was made. Only grows. Safe for concurrent use.</summary>
 public sealed class Registry : IAuthority
 {
@@ -22,6 +23,8 @@ public sealed class Registry : IAuthority
     public FederationBook Federations { get; } = new();
 
     public AidBoard Aid { get; } = new();
+
+    public LogKeyBook Logs { get; } = new();
 
     /// <summary>The latest registration of each worker.</summary>
     public IEnumerable<WorkerRegistration> Workers => _workers.Values.Select(worker => worker.Latest);
@@ -65,12 +68,13 @@ public sealed class Registry : IAuthority
         WorkerEvent worker => Check(statement, worker),
         FederationEvent federation => Federations.Check(statement, federation, version),
         AidEvent aid => Aid.Check(statement, aid, version, this),
+        LogEvent.KeyChanged changed => Logs.Check(statement, changed, IsNode(statement.By)),
         _ => new Refusal("WRONG_STREAM", $"{statement.Type} does not belong to stream {statement.Stream}"),
     };
 
     /// <summary>True if an event was taken in before, or is none of the registry's.</summary>
     public bool Knows(RecordedEvent recorded) =>
-        recorded.Statement.Body is not (NodeEvent or WorkerEvent or FederationEvent or AidEvent)
+        recorded.Statement.Body is not (NodeEvent or WorkerEvent or FederationEvent or AidEvent or LogEvent)
         || recorded.Version <= _versions.GetValueOrDefault(recorded.Statement.Stream);
 
     /// <summary>Takes in an event that was checked; a second time, it changes nothing. Events of other streams change
@@ -81,7 +85,7 @@ public sealed class Registry : IAuthority
     /// <inheritdoc cref="Apply(RecordedEvent)"/>
     public void Apply(Statement statement, LedgerEvent body, long version, long position)
     {
-        if (body is not (NodeEvent or WorkerEvent or FederationEvent or AidEvent)
+        if (body is not (NodeEvent or WorkerEvent or FederationEvent or AidEvent or LogEvent)
             || !Advance(statement.Stream, version))
         {
             return;
@@ -109,6 +113,9 @@ public sealed class Registry : IAuthority
                 break;
             case AidEvent aid:
                 Aid.Apply(statement, aid);
+                break;
+            case LogEvent.KeyChanged changed:
+                Logs.Apply(statement, changed);
                 break;
         }
     }

@@ -4,6 +4,7 @@ using MeshLedger.Domain.Aid;
 using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Federations;
 using MeshLedger.Domain.Jobs;
+using MeshLedger.Domain.Logs;
 using MeshLedger.Domain.Nodes;
 using MeshLedger.Domain.Workers;
 
@@ -155,7 +156,7 @@ internal sealed class LedgerFold
                 return Job(stream, statement, fact, row);
             case AccountEvent body:
                 return Money(stream, statement, fact, body, row);
-            case WorkerEvent or NodeEvent or FederationEvent or AidEvent:
+            case WorkerEvent or NodeEvent or FederationEvent or AidEvent or LogEvent:
                 if (_registry.Check(statement, fact.Body, row.Version) is { } refusal)
                 {
                     return refusal;

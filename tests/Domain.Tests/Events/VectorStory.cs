@@ -6,6 +6,7 @@ using MeshLedger.Domain.Documents;
 using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Federations;
 using MeshLedger.Domain.Jobs;
+using MeshLedger.Domain.Logs;
 using MeshLedger.Domain.Nodes;
 using MeshLedger.Domain.Tests.Documents;
 using MeshLedger.Domain.Workers;
@@ -68,6 +69,7 @@ internal sealed class VectorStory
         story.FailJob();
         story.RetryAndCancelJob();
         story.Aid();
+        story.Log();
         story.End();
         return story._told;
     }
@@ -250,6 +252,17 @@ internal sealed class VectorStory
         Run(Actors.Third, stream, Receipt(null));
         Settle(Actors.Node, stream, new Dictionary<Did, string>());
         Say(Actors.Stranger, new AidEvent.TemplateWithdrawn(), offered, template);
+    }
+
+    /// <summary>The log's key is handed over, and then lost.</summary>
+    private void Log()
+    {
+        SigningKey[] keys = [.. Enumerable.Range(1, 3).Select(i => SigningKey.FromSeed([.. Enumerable.Repeat((byte)(200 + i), 32)]))];
+        var first = new NoteKey("log.example/mesh", NoteKeyType.Signature, keys[0].Did);
+        var stream = StreamId.OfLog(first.Name);
+        var changed = LogEvent.Change(first, keys[0], keys[1]);
+        var handed = Say(Actors.Node, changed, null, stream);
+        Say(Actors.SecondNode, LogEvent.Change(NoteKey.Parse(changed.To), null, keys[2]), handed, stream);
     }
 
     private void End()
