@@ -7,7 +7,7 @@ using NpgsqlTypes;
 namespace MeshLedger.Ledger.Transparency;
 
 /// <summary>An entry with its leaf hash.</summary>
-internal readonly record struct LogLeaf(byte[] Entry, Digest Hash);
+internal readonly record struct LogLeaf(byte[] Entry, Digest Hash, StreamId Stream = default);
 
 /// <summary>Entries from what the database holds beside the bodies, which entries do not have: many at once, each verified
 /// to be of what its author signed. What a body says is the audit's matter.</summary>
@@ -98,7 +98,7 @@ internal sealed class EntryReader(NpgsqlDataSource database)
                 var entry = LogEntry.Write(
                     headers.By, headers.Digest, Position, headers.Proof, headers.Signature, StreamId.Parse(Stream), Type,
                     Version);
-                return new LogLeaf(entry, MerkleTree.LeafHash(entry));
+                return new LogLeaf(entry, MerkleTree.LeafHash(entry), StreamId.Parse(Stream));
             }
             catch (FormatException exception)
             {

@@ -1,22 +1,21 @@
 using System.Text;
-using MeshLedger.Crypto;
 using MeshLedger.Domain.Events;
 
 namespace MeshLedger.Ledger.Transparency;
 
 /// <summary>The heads that a log signed, in both places that keep them: the database, which nodes share and which comes
 /// first, and the file, which outsiders read.</summary>
-internal sealed class HeadsBook(LogFiles files, HeadsTable table, EntryReader entries, NoteKey key)
+internal sealed class HeadsBook(LogFiles files, HeadsTable table, EntryReader entries, LogKeyring ring)
 {
     /// <summary>The latest head, after the database and the file of heads have the same ones.</summary>
     public async Task<SignedHead?> AgreeAsync(bool isRepair, CancellationToken cancellationToken)
     {
         var line = files.LastHeadLine();
-        var inFile = line is null ? null : SignedHead.ReadLine(line, key);
+        var inFile = line is null ? null : SignedHead.ReadLine(line, ring.Keys);
         if (line is not null && inFile is null && !isRepair)
         {
             throw new IOException(
-                $"The last line of {files.Source.Name}/{LogFiles.Heads} is no tree head that {key} signed. Run: "
+                $"The last line of {files.Source.Name}/{LogFiles.Heads} is no tree head that {ring.Keys} signed. Run: "
                 + "meshledger log fsck --repair");
         }
 
@@ -32,7 +31,7 @@ internal sealed class HeadsBook(LogFiles files, HeadsTable table, EntryReader en
         {
             // A database that was put back from a copy: it must first show that it has what was signed.
             await LogRebuild.ProveAsync(entries, inFile!, progress: null, cancellationToken);
-            await foreach (var head in LogHeads.ReadAsync(files.Source, key, cancellationToken))
+            await foreach (var head in LogHeads.ReadAsync(files.Source, ring.Keys, cancellationToken))
             {
                 if (head is not null && head.Head.Size > known)
                 {

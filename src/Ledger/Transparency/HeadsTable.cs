@@ -1,13 +1,12 @@
 using System.Runtime.CompilerServices;
 using System.Text;
-using MeshLedger.Crypto;
 using MeshLedger.Domain.Events;
 using Npgsql;
 
 namespace MeshLedger.Ledger.Transparency;
 
 /// <summary>The tree heads of one log in the database, which all nodes that publish it share.</summary>
-internal sealed class HeadsTable(NpgsqlDataSource database, NoteKey key)
+internal sealed class HeadsTable(NpgsqlDataSource database, LogKeyring ring)
 {
     /// <summary>Adds a head. Returns once it is durable.</summary>
     /// <returns>False if there is one of its size or larger: another node was faster, and nothing was added.</returns>
@@ -26,7 +25,7 @@ internal sealed class HeadsTable(NpgsqlDataSource database, NoteKey key)
                 SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT FROM ml_log_heads WHERE origin = $1 AND size >= $2)
             """,
             connection);
-        insert.Parameters.Add(new NpgsqlParameter<string> { TypedValue = key.Name });
+        insert.Parameters.Add(new NpgsqlParameter<string> { TypedValue = ring.Keys.Origin });
         insert.Parameters.Add(new NpgsqlParameter<long> { TypedValue = head.Head.Size });
         insert.Parameters.Add(new NpgsqlParameter<string> { TypedValue = head.Note.ToString() });
         insert.Parameters.Add(new NpgsqlParameter<DateTime>
@@ -59,18 +58,18 @@ internal sealed class HeadsTable(NpgsqlDataSource database, NoteKey key)
     {
         await using var command = database.CreateCommand(
             $"SELECT size, note, signed_at FROM ml_log_heads WHERE origin = $1 AND size > $2 {order}");
-        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = key.Name });
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = ring.Keys.Origin });
         command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = after });
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
         {
             var size = reader.GetInt64(0);
             var head = SignedHead.Read(
-                Encoding.UTF8.GetBytes(reader.GetString(1)), reader.GetFieldValue<DateTimeOffset>(2), key);
+                Encoding.UTF8.GetBytes(reader.GetString(1)), reader.GetFieldValue<DateTimeOffset>(2), ring.Keys);
             yield return head?.Head.Size == size
                 ? head
                 : throw new InvalidHistoryException(
-                    $"The tree head of size {size} in ml_log_heads was not signed by {key}.");
+                    $"The tree head of size {size} in ml_log_heads was not signed by {ring.Keys.For(size)}.");
         }
     }
 }

@@ -1,11 +1,12 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using MeshLedger.Crypto;
+using MeshLedger.Domain.Events;
 
 namespace MeshLedger.Ledger.Transparency;
 
 /// <summary>What is wrong with a log.</summary>
-/// <param name="Kind"><c>wrong_head</c>, <c>wrong_root</c>, <c>wrong_tile</c>, <c>wrong_entries</c>, <c>missing</c>.</param>
+/// <param name="Kind"><c>wrong_head</c>, <c>wrong_root</c>, <c>wrong_tile</c>, <c>wrong_entries</c>, <c>wrong_key</c>, <c>missing</c>.</param>
 /// <param name="File">Within the log.</param>
 /// <param name="Position">Of the first event that it concerns; null where it concerns none or all.</param>
 public sealed record LogFault(string Kind, string File, long? Position, string Reason);
@@ -21,37 +22,41 @@ public sealed class LogCheck
     private const int MostFaults = 1000;
 
     private readonly ILogSource _source;
-    private readonly NoteKey _key;
+    private readonly LogKeys _keys;
     private readonly IProgress<(long Done, long Total)>? _progress;
     private readonly List<LogFault> _faults = [];
     private readonly MerkleFrontier _frontier = new();
     private readonly TileTree _tree = new();
     private readonly Dictionary<LogTile, long> _earlier = []; // Partial tiles of the right edge, by the size that had them.
+    private readonly StreamId _handOvers;
+    private readonly HashSet<long> _starts; // Where the keys say that one begins.
     private byte[][] _lastEntries = [];
     private Digest _root; // Of the published head.
     private long _faultCount;
     private long _tiles;
     private long _heads;
 
-    private LogCheck(ILogSource source, NoteKey key, IProgress<(long Done, long Total)>? progress)
+    private LogCheck(ILogSource source, LogKeys keys, IProgress<(long Done, long Total)>? progress)
     {
         _source = source;
-        _key = key;
+        _keys = keys;
+        _handOvers = StreamId.OfLog(keys.Origin);
+        _starts = [.. keys.Terms.Select(term => term.From)];
         _progress = progress;
     }
 
     /// <param name="progress">Gets how many entries are checked, and how many there are.</param>
     /// <exception cref="IOException">The log cannot be reached.</exception>
     public static Task<LogCheckReport> RunAsync(
-        ILogSource source, NoteKey key, IProgress<(long Done, long Total)>? progress, CancellationToken cancellationToken) =>
-        new LogCheck(source, key, progress).RunAsync(cancellationToken);
+        ILogSource source, LogKeys keys, IProgress<(long Done, long Total)>? progress, CancellationToken cancellationToken) =>
+        new LogCheck(source, keys, progress).RunAsync(cancellationToken);
 
     private async Task<LogCheckReport> RunAsync(CancellationToken cancellationToken)
     {
         SignedHead? head = null;
         try
         {
-            head = await LogHeads.LatestAsync(_source, _key, cancellationToken);
+            head = await LogHeads.LatestAsync(_source, _keys, cancellationToken);
             if (head is null)
             {
                 Add("missing", LogFiles.Checkpoint, null, "there is no published tree head");
@@ -125,13 +130,13 @@ public sealed class LogCheck
     {
         SignedHead? before = null;
         var any = false;
-        await foreach (var head in LogHeads.ReadAsync(_source, _key, cancellationToken))
+        await foreach (var head in LogHeads.ReadAsync(_source, _keys, cancellationToken))
         {
             any = true;
             _heads++;
             if (head is null)
             {
-                Add("wrong_head", LogFiles.Heads, null, $"line {_heads} is no tree head that {_key} signed");
+                Add("wrong_head", LogFiles.Heads, null, $"line {_heads} is no tree head that {_keys} signed");
             }
             else if (before is not null && head.Head.Size <= before.Head.Size)
             {
@@ -233,6 +238,12 @@ public sealed class LogCheck
             {
                 Add("wrong_entries", bundle.Path, position,
                     $"it says that it stands at {entry.Position.ToString(CultureInfo.InvariantCulture)}");
+            }
+            else if ((entry.Stream == _handOvers) != _starts.Contains(position))
+            {
+                Add("wrong_key", LogFiles.Keys, position, entry.Stream == _handOvers
+                    ? "the log's key was handed over here, and its keys do not say so"
+                    : "the log's keys say that its key was handed over here, and it was not");
             }
 
             position++;

@@ -10,6 +10,7 @@ namespace MeshLedger.Ledger.Transparency;
 //     tile/...                tiles and bundles of entries, as LogTile says
 //     heads                   every tree head that was signed, a line each: time, space, base64 of the note, newline
 //     key                     the log's key, as a line NAME+HEX+BASE64
+//     keys                    every key that it had, where it was handed over, as LogKeys says
 //     lock                    held (flock) by the process that writes
 //     tmp/                    what is being written; left-overs are removed
 // Checked by LogPublisherTests and LogCheckTests.
@@ -20,6 +21,7 @@ internal sealed partial class LogFiles(string root)
     public const string Checkpoint = "checkpoint";
     public const string Heads = "heads";
     public const string Key = "key";
+    public const string Keys = "keys";
 
     private const int ReadOnlyDirectory = 0x10000 | 0x80000; // O_DIRECTORY | O_CLOEXEC
     private const uint StartWriting = 2; // SYNC_FILE_RANGE_WRITE

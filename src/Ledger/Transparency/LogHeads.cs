@@ -13,7 +13,7 @@ public static class LogHeads
     /// <summary>The head that is published; its time stands in the list of heads alone.</summary>
     /// <returns>Null if there is none yet.</returns>
     /// <exception cref="FormatException">It is not one that this key signed.</exception>
-    public static async Task<SignedHead?> LatestAsync(ILogSource source, NoteKey key, CancellationToken cancellationToken)
+    public static async Task<SignedHead?> LatestAsync(ILogSource source, LogKeys keys, CancellationToken cancellationToken)
     {
         try
         {
@@ -22,7 +22,7 @@ public static class LogHeads
                 return null;
             }
 
-            if (SignedHead.Read(bytes, DateTimeOffset.UnixEpoch, key) is { } head)
+            if (SignedHead.Read(bytes, DateTimeOffset.UnixEpoch, keys) is { } head)
             {
                 return head;
             }
@@ -32,16 +32,16 @@ public static class LogHeads
             // Longer than any note.
         }
 
-        throw new FormatException($"{Checkpoint} of {source.Name} is no tree head that {key} signed.");
+        throw new FormatException($"{Checkpoint} of {source.Name} is no tree head that {keys} signed.");
     }
 
     /// <summary>Whether this head is the one that is published, with whatever cosignatures.</summary>
     internal static async Task<bool> IsPublishedAsync(
-        ILogSource source, NoteKey key, SignedHead head, CancellationToken cancellationToken)
+        ILogSource source, LogKeys keys, SignedHead head, CancellationToken cancellationToken)
     {
         try
         {
-            return (await LatestAsync(source, key, cancellationToken))?.Head == head.Head;
+            return (await LatestAsync(source, keys, cancellationToken))?.Head == head.Head;
         }
         catch (FormatException)
         {
@@ -57,10 +57,30 @@ public static class LogHeads
             ? key
             : null;
 
+    /// <summary>The keys that the log says it had; who relies on them asks the log's operator for one of them by other
+    /// means.</summary>
+    /// <returns>Null if it says none.</returns>
+    public static async Task<LogKeys?> KeysAsync(ILogSource source, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (await source.ReadAsync(LogFiles.Keys, LogKeys.MaxBytes, cancellationToken) is { } bytes)
+            {
+                return LogKeys.TryParse(bytes, out var keys) ? keys : null;
+            }
+        }
+        catch (InvalidDataException)
+        {
+            return null;
+        }
+
+        return await KeyAsync(source, cancellationToken) is { } key ? (LogKeys)key : null;
+    }
+
     /// <summary>Every head that was ever signed, in the order of the file; null for a line that is none. What a crash cut
     /// off is no line.</summary>
     public static async IAsyncEnumerable<SignedHead?> ReadAsync(
-        ILogSource source, NoteKey key, [EnumeratorCancellation] CancellationToken cancellationToken)
+        ILogSource source, LogKeys keys, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await using var stream = await source.OpenAsync(LogFiles.Heads, cancellationToken);
         if (stream is null)
@@ -76,7 +96,7 @@ public static class LogHeads
             while (rest.Span.IndexOf((byte)'\n') is >= 0 and var end)
             {
                 line.AddRange(rest.Span[..end]);
-                yield return SignedHead.ReadLine(Encoding.UTF8.GetString([.. line]), key);
+                yield return SignedHead.ReadLine(Encoding.UTF8.GetString([.. line]), keys);
                 line.Clear();
                 rest = rest[(end + 1)..];
             }

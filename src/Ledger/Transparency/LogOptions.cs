@@ -11,7 +11,11 @@ public sealed record LogOptions
     /// <summary>The log's own key.</summary>
     public required SigningKey Key { get; init; }
 
-    /// <summary>The log's name, a URL without its scheme; null: one that is made from the key.</summary>
+    /// <summary>Finds the private half of the key that the log was handed over to; null where it is not here.</summary>
+    public Func<Did, SigningKey?>? FindKey { get; init; }
+
+    /// <summary>The log's name, a URL without its scheme; null: as directory or ledger have it, at first one that is made
+    /// from the key.</summary>
     public string? Origin { get; init; }
 
     /// <summary>How far the log may be behind the ledger while events come.</summary>
@@ -23,6 +27,7 @@ public sealed record LogOptions
     /// <summary>How many of them must: a head with fewer is signed and kept, and not published.</summary>
     public int Quorum { get; init; }
 
+    /// <summary>The first key of a new log.</summary>
     public NoteKey NoteKey => new(
         Origin ?? $"meshledger/{Key.Did.ToString()["did:key:".Length..]}", NoteKeyType.Signature, Key.Did);
 }

@@ -21,17 +21,16 @@ public sealed class LogPublisher
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(4);
 
     private readonly IEventStore _store;
-    private readonly HeadsTable _table;
+    private readonly NpgsqlDataSource _database;
     private readonly EntryReader _entries;
     private readonly LogOptions _options;
-    private readonly NoteKey _key;
     private readonly LogFiles _files;
-    private readonly HeadsBook _heads;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly LogCosigners? _cosigners;
     private volatile SignedHead? _last; // Written by the loop alone.
     private bool _isShown; // Whether the last head is published; written by the loop alone.
+    private OpenLog _open = null!; // Made anew whenever the loop begins.
 
     /// <summary>The database must be migrated, and be the one that <paramref name="store"/> is on.</summary>
     public LogPublisher(
@@ -39,8 +38,7 @@ public sealed class LogPublisher
     {
         _store = store;
         _options = options;
-        _key = options.NoteKey;
-        _table = new HeadsTable(database, _key);
+        _database = database;
         _entries = new EntryReader(database);
         _files = new LogFiles(options.Directory);
         if (options.Witnesses.Count > 0)
@@ -48,7 +46,6 @@ public sealed class LogPublisher
             _cosigners = new LogCosigners(new HttpClient(), options.Witnesses, _files.Source, clock, log);
         }
 
-        _heads = new HeadsBook(_files, _table, _entries, _key);
         _clock = clock;
         _log = log;
     }
@@ -94,18 +91,17 @@ public sealed class LogPublisher
     public async Task<int> RepairAsync(IProgress<long>? progress, CancellationToken cancellationToken)
     {
         using var held = await _files.LockAsync(cancellationToken);
-        _files.Clean();
-        CheckKey();
-        if (await _heads.AgreeAsync(isRepair: true, cancellationToken) is not { } last)
+        _open = await OpenLog.OpenAsync(_files, _database, _store, _entries, _options, cancellationToken);
+        if (await _open.Heads.AgreeAsync(isRepair: true, cancellationToken) is not { } last)
         {
             return 0;
         }
 
         var (_, written) = await LogRebuild.RunAsync(
-            _entries, _files, last, _table.AfterAsync(0, cancellationToken), progress, cancellationToken);
-        var lines = await _heads.LinesAsync(0, cancellationToken);
+            _entries, _files, last, _open.Table.AfterAsync(0, cancellationToken), progress, cancellationToken);
+        var lines = await _open.Heads.LinesAsync(0, cancellationToken);
         written += _files.WriteIfOther(LogFiles.Heads, Encoding.UTF8.GetBytes(lines)) ? 1 : 0;
-        if (_options.Quorum == 0 && !await LogHeads.IsPublishedAsync(_files.Source, _key, last, cancellationToken))
+        if (_options.Quorum == 0 && !await LogHeads.IsPublishedAsync(_files.Source, _open.Ring.Keys, last, cancellationToken))
         {
             _files.Write(LogFiles.Checkpoint, last.Note.ToBytes());
             written++;
@@ -157,6 +153,11 @@ public sealed class LogPublisher
 
                     foreach (var recorded in batches.Current)
                     {
+                        if (recorded.Statement.Stream == _open.Ring.Stream && !await HandOverAsync(tree, recorded, cancellationToken))
+                        {
+                            return;
+                        }
+
                         Add(tree, recorded);
                     }
 
@@ -217,6 +218,12 @@ public sealed class LogPublisher
         {
             foreach (var leaf in batch)
             {
+                if (leaf.Stream == _open.Ring.Stream && tree.Size + 1 > _open.Ring.Keys.Terms[^1].From)
+                {
+                    // The log was handed over since the keys were read.
+                    return false;
+                }
+
                 tree.Add(leaf);
             }
 
@@ -231,6 +238,20 @@ public sealed class LogPublisher
             }
         }
 
+        return true;
+    }
+
+    /// <summary>What comes before a hand-over is signed by the key before it.</summary>
+    /// <returns>False if another process moved the log.</returns>
+    private async Task<bool> HandOverAsync(TileTree tree, RecordedEvent recorded, CancellationToken cancellationToken)
+    {
+        if (tree.Size > (_last?.Head.Size ?? 0) && !await PublishAsync(tree, cancellationToken))
+        {
+            return false;
+        }
+
+        using var held = await _files.LockAsync(cancellationToken);
+        _open.HandOver(recorded);
         return true;
     }
 
@@ -260,19 +281,33 @@ public sealed class LogPublisher
 
         _files.Write([.. tree.Completed.Concat(tree.Partials(tree.Size)).Select(one => (one.Tile.Path, one.Bytes))]);
         _files.Sync();
+        var key = _open.Ring.Keys.For(tree.Size)!;
+        if (_open.Ring.SignerOf(key) is not { } signer)
+        {
+            if (key != _open.Ring.Keys.Latest)
+            {
+                // The next key signs for these, too.
+                tree.Completed.Clear();
+                return true;
+            }
+
+            throw new IOException(
+                $"The log {key.Name} was handed over to {key}, and the private half of that key is not here: copy log.key from "
+                + "where it was handed over.");
+        }
 
         // The clock may have been set back; the list of heads stays in order.
         var now = _clock.GetUtcNow().ToMicroseconds();
-        var head = new TreeHead(_key.Name, tree.Size, tree.Root);
+        var head = new TreeHead(key.Name, tree.Size, tree.Root);
         var signed = new SignedHead(
-            head, SignedNote.Sign(head.Text, _key, _options.Key), now > (_last?.At ?? default) ? now : _last!.At);
-        if (!await _table.AddAsync(signed, cancellationToken))
+            head, SignedNote.Sign(head.Text, key, signer), now > (_last?.At ?? default) ? now : _last!.At);
+        if (!await _open.Table.AddAsync(signed, cancellationToken))
         {
             return false;
         }
 
         // With those that another node signed in a directory of its own.
-        await _heads.AppendAsync(_last?.Head.Size ?? 0, cancellationToken);
+        await _open.Heads.AppendAsync(_last?.Head.Size ?? 0, cancellationToken);
         await ShowAsync(signed, cancellationToken);
         foreach (var (tile, _) in tree.Completed)
         {
@@ -303,9 +338,8 @@ public sealed class LogPublisher
     /// <summary>The tree as of the latest head that was signed, and the directory as that says. Under the lock.</summary>
     private async Task<TileTree> ResumeAsync(CancellationToken cancellationToken)
     {
-        _files.Clean();
-        CheckKey();
-        var last = await _heads.AgreeAsync(isRepair: false, cancellationToken);
+        _open = await OpenLog.OpenAsync(_files, _database, _store, _entries, _options, cancellationToken);
+        var last = await _open.Heads.AgreeAsync(isRepair: false, cancellationToken);
         if (last is null)
         {
             _last = null;
@@ -318,16 +352,16 @@ public sealed class LogPublisher
         {
             Log.LogRebuilt(_log, _options.Directory, last.Head.Size);
             (tree, _) = await LogRebuild.RunAsync(
-                _entries, _files, last, _table.AfterAsync(0, cancellationToken), progress: null, cancellationToken);
+                _entries, _files, last, _open.Table.AfterAsync(0, cancellationToken), progress: null, cancellationToken);
         }
 
-        _isShown = await LogHeads.IsPublishedAsync(_files.Source, _key, last, cancellationToken);
+        _isShown = await LogHeads.IsPublishedAsync(_files.Source, _open.Ring.Keys, last, cancellationToken);
         if (!_isShown && _cosigners is null)
         {
             await ShowAsync(last, cancellationToken);
         }
 
-        RemoveLeftovers(last.Head.Size);
+        _open.RemoveLeftovers(last.Head.Size, MostCompleted);
         _last = last;
         return tree;
     }
@@ -351,39 +385,5 @@ public sealed class LogPublisher
         var tile = LogTile.At(LogTile.Entries, (tree.Size - 1) / LogTile.FullWidth, tree.Size);
         return await _files.Source.ReadEntriesAsync(tile, cancellationToken) is { } entries
             && entries[^1].AsSpan().SequenceEqual(last);
-    }
-
-    /// <summary>Partial tiles that a crash left beside the full one.</summary>
-    private void RemoveLeftovers(long size)
-    {
-        for (var level = 0; level <= LogTile.MaxLevel; level++)
-        {
-            var full = (size >> (8 * level)) / LogTile.FullWidth;
-            for (var index = Math.Max(0, full - MostCompleted); index < full; index++)
-            {
-                _files.RemovePartials(new LogTile(level, index, LogTile.FullWidth));
-                if (level == 0)
-                {
-                    _files.RemovePartials(new LogTile(LogTile.Entries, index, LogTile.FullWidth));
-                }
-            }
-        }
-    }
-
-    /// <summary>A directory is one log's for ever.</summary>
-    private void CheckKey()
-    {
-        var file = Path.Combine(_options.Directory, LogFiles.Key);
-        if (!File.Exists(file))
-        {
-            _files.Write(LogFiles.Key, Encoding.UTF8.GetBytes($"{_key}\n"));
-            _files.Sync();
-        }
-        else if (File.ReadAllText(file) is var found && found != $"{_key}\n")
-        {
-            throw new InvalidOperationException(
-                $"{_options.Directory} is the log of {found.TrimEnd('\n')}, and this node would sign as {_key}. Put that log's "
-                + "key and origin back, or choose another directory.");
-        }
     }
 }

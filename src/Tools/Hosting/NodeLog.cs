@@ -107,7 +107,8 @@ internal static class NodeLog
     public static LogOptions Options(NodeLogConfig config, DataDirectory data) => new()
     {
         Directory = DirectoryOf(config, data),
-        Key = SigningKey.LoadOrCreate(data.KeyFile("log")),
+        Key = SigningKey.LoadOrCreate(data.KeyFile(LogKeyFiles.Current)),
+        FindKey = key => LogKeyFiles.Find(data, key),
         Origin = config.Origin,
         Interval = config.Interval,
         Witnesses = config.Witnesses,
@@ -140,7 +141,7 @@ internal static class NodeLog
         // What was asked for becomes a path only where it is one of the log's own.
         var (type, cache) = file switch
         {
-            "checkpoint" or "heads" or "key" => (Text, ForAMoment),
+            "checkpoint" or "heads" or "key" or "keys" => (Text, ForAMoment),
             _ when LogTile.TryParse(file, out var tile) => (Octets, tile.IsFull ? ForEver : ForAMoment),
             _ => (null, null),
         };

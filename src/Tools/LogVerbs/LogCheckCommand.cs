@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
-using MeshLedger.Crypto;
 using MeshLedger.Ledger.Transparency;
 using MeshLedger.Tools.Cli;
 using MeshLedger.Tools.Hosting;
@@ -52,10 +51,10 @@ internal static class LogCheckCommand
             var files = LogCommands.Source(call);
             if (call.Get(Repair))
             {
-                await RepairAsync(call, await LogCommands.KeyAsync(call, files));
+                await RepairAsync(call, await LogCommands.KeysAsync(call, files));
             }
 
-            return await CheckAsync(call, files, await LogCommands.KeyAsync(call, files));
+            return await CheckAsync(call, files, await LogCommands.KeysAsync(call, files));
         }
 
         if (call.Get(Repair))
@@ -68,18 +67,16 @@ internal static class LogCheckCommand
             Timeout = TimeSpan.FromSeconds(30),
         };
         var served = new HttpLogSource(client, url);
-        if (await LogCommands.GivenKeyAsync(call) is { } given)
+        var keys = await LogCommands.KeysAsync(call, served);
+        if (await LogCommands.GivenKeyAsync(call) is null)
         {
-            return await CheckAsync(call, served, given);
+            Messages.Say($"The key is the one that {url} tells, {keys}; give --key to rely on another's word.");
         }
 
-        var key = await LogHeads.KeyAsync(served, call.Stop) ?? throw new CommandFailure(
-            ExitCodes.NotFound, $"{url} tells no key of a log: give --key.");
-        Messages.Say($"The key is the one that {url} tells, {key}; give --key to rely on another's word.");
-        return await CheckAsync(call, served, key);
+        return await CheckAsync(call, served, keys);
     }
 
-    private static async Task RepairAsync(Call call, NoteKey key)
+    private static async Task RepairAsync(Call call, LogKeys keys)
     {
         await using var ledger = await LedgerSession.OpenAsync(call);
         using var logs = new StderrLog(json: !call.Output.IsText, LogLevel.Error, TimeProvider.System);
@@ -87,7 +84,7 @@ internal static class LogCheckCommand
         {
             Directory = LogCommands.DirectoryOf(call),
             Key = SignerKeys.Key(null, "log", call.Data),
-            Origin = key.Name,
+            Origin = keys.Origin,
         };
         var publisher = new LogPublisher(
             ledger.Store, ledger.Database, options, TimeProvider.System, logs.CreateLogger<LogPublisher>());
@@ -97,17 +94,17 @@ internal static class LogCheckCommand
         Messages.Say($"{Names.Count(written, "file")} made again from the database");
     }
 
-    private static async Task<int> CheckAsync(Call call, ILogSource source, NoteKey key)
+    private static async Task<int> CheckAsync(Call call, ILogSource source, LogKeys keys)
     {
         var report = await BarAsync(
             call, "checking",
-            report => LogCheck.RunAsync(source, key, new Tell<(long Done, long Total)>(at => report(at.Done, at.Total)), call.Stop));
+            report => LogCheck.RunAsync(source, keys, new Tell<(long Done, long Total)>(at => report(at.Done, at.Total)), call.Stop));
         var clean = report.FaultCount == 0;
         var json = new JsonObject
         {
             ["clean"] = clean,
             ["log"] = source.Name,
-            ["key"] = key.ToString(),
+            ["key"] = keys.ToString(),
             ["head"] = report.Head is { } head ? LogCommands.Row(head.Head) : null,
             ["entries"] = report.Entries,
             ["tiles"] = report.Tiles,

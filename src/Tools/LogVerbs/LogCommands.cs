@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text;
 using System.Text.Json.Nodes;
 using MeshLedger.Crypto;
 using MeshLedger.Domain.Events;
@@ -25,6 +26,13 @@ internal static class LogCommands
         Recursive = true,
     };
 
+    private static readonly Option<string?> Keys = new("--keys")
+    {
+        Description = "How the log's key was handed over: its file keys, or a copy (default: that of DATA/log, if it is there).",
+        HelpName = "FILE",
+        Recursive = true,
+    };
+
     private static readonly Option<int?> Limit = GlobalOptions.Number("--limit", "Only the last so many.", 1, int.MaxValue);
 
     public static Command Create()
@@ -43,9 +51,11 @@ internal static class LogCommands
             LogProofCommands.Verify(),
             LogProofCommands.Consistency(),
             LogCheckCommand.Create(),
+            LogRotateCommand.Create(),
         };
         log.Options.Add(GlobalOptions.NotEmpty(Directory));
         log.Options.Add(GlobalOptions.NotEmpty(Key));
+        log.Options.Add(GlobalOptions.NotEmpty(Keys));
         return log;
     }
 
@@ -54,12 +64,29 @@ internal static class LogCommands
 
     public static string DirectoryOf(Call call) => Path.GetFullPath(call.Get(Directory) ?? call.Data.Log);
 
-    /// <summary>The key that was given; else that of the log itself.</summary>
+    /// <summary>The keys that whoever believes the given one believes; without one, those that the log tells.</summary>
     /// <exception cref="CommandFailure">There is none.</exception>
-    public static async Task<NoteKey> KeyAsync(Call call, ILogSource source) =>
-        await GivenKeyAsync(call) ?? await LogHeads.KeyAsync(source, call.Stop) ?? throw new CommandFailure(
-            ExitCodes.NotFound, $"there is no log in {source.Name}. A node (meshledger up) makes it; or choose with --directory "
-            + "and --key.");
+    public static async Task<LogKeys> KeysAsync(Call call, ILogSource source)
+    {
+        var told = await GivenKeysAsync(call) ?? await LogHeads.KeysAsync(source, call.Stop);
+        return await GivenKeyAsync(call) is { } given
+            ? told?.BelievedBy(given) ?? given
+            : told ?? throw new CommandFailure(
+                ExitCodes.NotFound, $"there is no log in {source.Name}. A node (meshledger up) makes it; or choose with --directory "
+                + "and --key.");
+    }
+
+    private static async Task<LogKeys?> GivenKeysAsync(Call call)
+    {
+        if (call.Get(Keys) is not { } file)
+        {
+            return null;
+        }
+
+        return LogKeys.TryParse(Encoding.UTF8.GetBytes(await InputFile.ReadTextAsync(file, call.Stop)), out var keys)
+            ? keys
+            : throw new CommandFailure(ExitCodes.AuditFault, $"{file} does not tell a log's keys.");
+    }
 
     /// <summary>What <c>--key</c> says; null without it.</summary>
     public static async Task<NoteKey?> GivenKeyAsync(Call call)
@@ -82,11 +109,11 @@ internal static class LogCommands
 
     /// <summary>The published head.</summary>
     /// <exception cref="CommandFailure">There is none, or its signature does not hold.</exception>
-    public static async Task<SignedHead> LatestAsync(Call call, ILogSource source, NoteKey key)
+    public static async Task<SignedHead> LatestAsync(Call call, ILogSource source, LogKeys keys)
     {
         try
         {
-            return await LogHeads.LatestAsync(source, key, call.Stop) ?? throw new CommandFailure(
+            return await LogHeads.LatestAsync(source, keys, call.Stop) ?? throw new CommandFailure(
                 ExitCodes.NotFound, $"the log of {source.Name} has published no tree head yet.");
         }
         catch (FormatException wrong)
@@ -105,10 +132,10 @@ internal static class LogCommands
     private static async Task<int> HeadAsync(Call call)
     {
         var source = Source(call);
-        var key = await KeyAsync(call, source);
-        var head = await LatestAsync(call, source, key);
+        var keys = await KeysAsync(call, source);
+        var head = await LatestAsync(call, source, keys);
         var json = Row(head.Head);
-        json["key"] = key.ToString();
+        json["key"] = keys.For(head.Head.Size)!.ToString();
         json["note"] = head.Note.ToString();
         call.Output.Object(json, () =>
         {
@@ -123,19 +150,20 @@ internal static class LogCommands
     private static async Task<int> HeadsAsync(Call call)
     {
         var source = Source(call);
-        var key = await KeyAsync(call, source);
+        var keys = await KeysAsync(call, source);
         var limit = call.Get(Limit) ?? int.MaxValue;
         var rows = new Queue<JsonObject>();
-        await foreach (var head in LogHeads.ReadAsync(source, key, call.Stop))
+        await foreach (var head in LogHeads.ReadAsync(source, keys, call.Stop))
         {
             if (head is null)
             {
                 throw new CommandFailure(
-                    ExitCodes.AuditFault, $"a line of heads in {source.Name} is no tree head that {key} signed. Run: meshledger log fsck");
+                    ExitCodes.AuditFault, $"a line of heads in {source.Name} is no tree head that {keys} signed. Run: meshledger log fsck");
             }
 
             var row = Row(head.Head);
             row["time"] = Timestamps.Write(head.At);
+            row["key"] = keys.For(head.Head.Size)!.ToString();
             row["note"] = head.Note.ToString();
             rows.Enqueue(row);
             if (rows.Count > limit)
