@@ -26,6 +26,7 @@ internal sealed partial class LogFiles(string root)
     private const int ReadOnlyDirectory = 0x10000 | 0x80000; // O_DIRECTORY | O_CLOEXEC
     private const uint StartWriting = 2; // SYNC_FILE_RANGE_WRITE
     private const int OpenAtOnce = 64;
+    private const int Many = 16; // From so many on, the file system is asked once for all of them.
     private const int LongestLine = 2 * SignedNote.MaxBytes;
 
     private readonly HashSet<string> _unsynced = new(StringComparer.Ordinal);
@@ -69,14 +70,14 @@ internal sealed partial class LogFiles(string root)
     /// <summary>Puts a file in its place, replacing what is there. Durable after <see cref="Sync"/>.</summary>
     public void Write(string path, byte[] bytes) => Write([(path, bytes)]);
 
-    /// <summary>Puts many files in their places: all are on their way to the disk before the first is waited for, so
-    /// that the file system commits them together.</summary>
+    /// <summary>Puts many files in their places: all are on their way to the disk before the first is waited for, and no file
+    /// gets its name before its bytes are there.</summary>
     public void Write(IReadOnlyList<(string Path, byte[] Bytes)> files)
     {
+        var first = _number;
         foreach (var some in files.Chunk(OpenAtOnce))
         {
             var handles = new List<SafeFileHandle>();
-            var first = _number;
             try
             {
                 foreach (var (_, bytes) in some)
@@ -88,17 +89,25 @@ internal sealed partial class LogFiles(string root)
                     _ = SyncFileRange(handle, 0, 0, StartWriting);
                 }
 
-                handles.ForEach(RandomAccess.FlushToDisk);
+                if (files.Count < Many)
+                {
+                    handles.ForEach(RandomAccess.FlushToDisk);
+                }
             }
             finally
             {
                 handles.ForEach(handle => handle.Dispose());
             }
+        }
 
-            foreach (var (path, _) in some)
-            {
-                Place(Path.Combine(Temporary, $"{++first}"), path);
-            }
+        if (files.Count >= Many)
+        {
+            SyncFileSystem();
+        }
+
+        foreach (var (path, _) in files)
+        {
+            Place(Path.Combine(Temporary, $"{++first}"), path);
         }
     }
 
@@ -120,16 +129,20 @@ internal sealed partial class LogFiles(string root)
     }
 
     /// <summary>Puts a file in its place, unless these bytes stand there.</summary>
-    public bool WriteIfOther(string path, byte[] bytes)
-    {
-        var file = new FileInfo(Path.Combine(root, path));
-        if (file.Exists && file.Length == bytes.Length && File.ReadAllBytes(file.FullName).AsSpan().SequenceEqual(bytes))
-        {
-            return false;
-        }
+    public bool WriteIfOther(string path, byte[] bytes) => WriteIfOther([(path, bytes)]) == 1;
 
-        Write(path, bytes);
-        return true;
+    /// <summary>Puts files in their places, but for those whose bytes stand there.</summary>
+    /// <returns>How many were written.</returns>
+    public int WriteIfOther(IEnumerable<(string Path, byte[] Bytes)> files)
+    {
+        var other = files.Where(one =>
+        {
+            var file = new FileInfo(Path.Combine(root, one.Path));
+            return !file.Exists || file.Length != one.Bytes.Length
+                || !File.ReadAllBytes(file.FullName).AsSpan().SequenceEqual(one.Bytes);
+        }).ToList();
+        Write(other);
+        return other.Count;
     }
 
     /// <summary>Returns once all that was written is durable.</summary>
@@ -229,6 +242,20 @@ internal sealed partial class LogFiles(string root)
             throw new IOException($"Cannot write the directory {path} to disk: {Marshal.GetLastPInvokeErrorMessage()}.");
         }
     }
+
+    /// <summary>Returns once everything that was written to the log's file system is on disk: one commit, where a flush of each
+    /// file is one each.</summary>
+    private void SyncFileSystem()
+    {
+        using var handle = new SafeFileHandle(Open(root, ReadOnlyDirectory), ownsHandle: true);
+        if (handle.IsInvalid || SyncFs(handle) != 0)
+        {
+            throw new IOException($"Cannot write {root} to disk: {Marshal.GetLastPInvokeErrorMessage()}.");
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "syncfs", SetLastError = true)]
+    private static partial int SyncFs(SafeFileHandle handle);
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Open(string path, int flags);

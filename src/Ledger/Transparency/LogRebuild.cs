@@ -7,6 +7,8 @@ namespace MeshLedger.Ledger.Transparency;
 /// </summary>
 internal static class LogRebuild
 {
+    private const int MostCompleted = 512;
+
     /// <summary>Writes every tile that is missing or has other bytes. Under the lock.</summary>
     /// <param name="heads">All heads of the log, smallest first; those whose partial tiles are still to be there get
     /// them.</param>
@@ -26,15 +28,17 @@ internal static class LogRebuild
                 tree.Add(leaf);
             }
 
-            foreach (var (tile, bytes) in tree.Completed)
+            if (tree.Completed.Count >= MostCompleted)
             {
-                written += files.WriteIfOther(tile.Path, bytes) ? 1 : 0;
+                written += files.WriteIfOther(tree.Completed.Select(one => (one.Tile.Path, one.Bytes)));
+                tree.Completed.Clear();
             }
 
-            tree.Completed.Clear();
             progress?.Report(head.Head.Size + tree.Size);
         }
 
+        written += files.WriteIfOther(tree.Completed.Select(one => (one.Tile.Path, one.Bytes)));
+        tree.Completed.Clear();
         var done = new HashSet<LogTile>();
         await foreach (var one in heads.WithCancellation(cancellationToken))
         {
@@ -44,10 +48,8 @@ internal static class LogRebuild
                 break;
             }
 
-            foreach (var (tile, bytes) in tree.Partials(one.Head.Size).Where(partial => done.Add(partial.Tile)))
-            {
-                written += files.WriteIfOther(tile.Path, bytes) ? 1 : 0;
-            }
+            written += files.WriteIfOther(tree.Partials(one.Head.Size).Where(partial => done.Add(partial.Tile))
+                .Select(partial => (partial.Tile.Path, partial.Bytes)));
         }
 
         files.Sync();
