@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Text.Json;
 using System.Text.Json.Serialization;
 using MeshLedger.Crypto;
 using MeshLedger.Domain.Events;
@@ -49,6 +50,14 @@ public sealed record Attestation(
         _signer = new StrongBox<Did>(signer);
         return true;
     }
+
+    /// <summary>Canonical JSON and a newline: a line of an <c>.intoto.jsonl</c> file.</summary>
+    public byte[] ToLine() => [.. CanonicalJson.Canonicalize(JsonSerializer.SerializeToUtf8Bytes(new Dictionary<string, object>
+    {
+        ["payload"] = Payload,
+        ["payloadType"] = PayloadType,
+        ["signatures"] = Signatures.Select(one => new Dictionary<string, string> { ["keyid"] = one.Keyid, ["sig"] = one.Sig }),
+    })), (byte)'\n'];
 
     public bool Equals(Attestation? other) =>
         other is not null && Payload == other.Payload && PayloadType == other.PayloadType && Signatures.Equals(other.Signatures);

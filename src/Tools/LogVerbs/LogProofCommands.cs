@@ -130,7 +130,7 @@ internal static class LogProofCommands
     }
 
     /// <summary>The published head, once it has a position: a moment after the event.</summary>
-    private static async Task<SignedHead> HeadWithAsync(Call call, ILogSource source, NoteKey key, long position)
+    internal static async Task<SignedHead> HeadWithAsync(Call call, ILogSource source, NoteKey key, long position)
     {
         var began = TimeProvider.System.GetTimestamp();
         while (true)
