@@ -176,7 +176,7 @@ public static class ReceiptAttestation
     }
 
     /// <summary>The document, the kernel and the program as the receipt has them, and then the blobs that the document's
-    /// payload names: each hash once, in the document's order, by where it stands (RFC 6901).</summary>
+    /// payload names, by where they stand (RFC 6901), sorted by that: each hash once.</summary>
     private static void WriteDependencies(
         Utf8JsonWriter json, JsonElement document, JobEvent.Submitted submission, Receipt receipt)
     {
@@ -194,36 +194,16 @@ public static class ReceiptAttestation
             Write("program", "blake3", program.ToString());
         }
 
-        var inputs = 0;
-        Visit(document.GetProperty("payload"), "/payload");
-        json.WriteEndArray();
-
-        void Visit(JsonElement element, string pointer)
+        // Sorted, since not every reader of JSON keeps the order of members.
+        var named = new List<(string Pointer, BlobHash Hash)>();
+        Find(document.GetProperty("payload"), "/payload", named);
+        named.Sort((left, right) => string.CompareOrdinal(left.Pointer, right.Pointer));
+        foreach (var (pointer, hash) in named.Where(one => listed.Add(one.Hash)).Take(MaxInputs))
         {
-            switch (element.ValueKind)
-            {
-                case JsonValueKind.Object:
-                    foreach (var member in element.EnumerateObject())
-                    {
-                        Visit(member.Value, $"{pointer}/{Escape(member.Name)}");
-                    }
-
-                    break;
-                case JsonValueKind.Array:
-                    var index = 0;
-                    foreach (var item in element.EnumerateArray())
-                    {
-                        Visit(item, string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{pointer}/{index++}"));
-                    }
-
-                    break;
-                case JsonValueKind.String when BlobHash.TryParse(element.GetString(), out var hash) && inputs < MaxInputs
-                    && listed.Add(hash):
-                    inputs++;
-                    Write(pointer, "blake3", hash.ToString());
-                    break;
-            }
+            Write(pointer, "blake3", hash.ToString());
         }
+
+        json.WriteEndArray();
 
         void Write(string name, string algorithm, string digest)
         {
@@ -233,6 +213,31 @@ public static class ReceiptAttestation
             json.WriteEndObject();
             json.WriteString("name", name);
             json.WriteEndObject();
+        }
+    }
+
+    private static void Find(JsonElement element, string pointer, List<(string Pointer, BlobHash Hash)> named)
+    {
+        switch (element.ValueKind)
+        {
+            case JsonValueKind.Object:
+                foreach (var member in element.EnumerateObject())
+                {
+                    Find(member.Value, $"{pointer}/{Escape(member.Name)}", named);
+                }
+
+                break;
+            case JsonValueKind.Array:
+                var index = 0;
+                foreach (var item in element.EnumerateArray())
+                {
+                    Find(item, $"{pointer}/{index++}", named);
+                }
+
+                break;
+            case JsonValueKind.String when BlobHash.TryParse(element.GetString(), out var hash):
+                named.Add((pointer, hash));
+                break;
         }
     }
 

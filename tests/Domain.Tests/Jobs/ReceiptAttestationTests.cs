@@ -52,7 +52,7 @@ public sealed class ReceiptAttestationTests
                 ("document", submission.DocumentSha256.ToString()),
                 ("kernel", VectorStory.Receipt(null).KernelSha256.ToString()),
                 ("program", VectorStory.Receipt(null).Program.ToString()),
-                ("/payload/data/a~1b~0/0", second.ToString()),
+                ("/payload/data/again", second.ToString()),
                 ("/payload/data/a~1b~0/1/of", first.ToString()),
             ],
             json.GetProperty("predicate").GetProperty("buildDefinition").GetProperty("resolvedDependencies").EnumerateArray()
