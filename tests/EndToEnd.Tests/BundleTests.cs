@@ -2,6 +2,7 @@ using System.Formats.Tar;
 using System.Text;
 using System.Text.Json;
 using MeshLedger.Crypto;
+using MeshLedger.Ledger.Bundles;
 using Npgsql;
 
 namespace MeshLedger.EndToEnd.Tests;
@@ -33,8 +34,10 @@ public sealed class BundleTests
         });
         await File.WriteAllTextAsync(policy, text);
 
-        // Nothing of the node is there any more.
+        // The node is down, and need not be there at all; for another export its database is started for the moment.
         Assert.Equal(0, await node.StopAsync());
+        (await node.RunAsync("export", Large, "-o", Path.Combine(node.Home, "again.tar"))).With(0);
+        (await VerifyAsync(node, Path.Combine(node.Home, "again.tar"), policy)).With(0);
         using var report = JsonDocument.Parse((await VerifyAsync(node, bundle, policy)).With(0));
         Assert.True(report.RootElement.GetProperty("proven").GetBoolean());
         var jobs = report.RootElement.GetProperty("jobs").EnumerateArray().ToList();
@@ -51,14 +54,20 @@ public sealed class BundleTests
         (await VerifyAsync(node, bundle, Path.Combine(node.Home, "absent.json"))).With(3);
         (await VerifyAsync(node, Path.Combine(node.Home, "absent.tar"), policy)).With(3);
         var original = await File.ReadAllBytesAsync(bundle);
+        var tampered = Path.Combine(node.Home, "changed.tar");
         foreach (var (what, changed) in Tampered(original))
         {
             Assert.False(changed.AsSpan().SequenceEqual(original), what);
-            var file = Path.Combine(node.Home, "changed.tar");
-            await File.WriteAllBytesAsync(file, changed);
-            var (ours, second) = (await VerifyAsync(node, file, policy), await SecondAsync(file, policy));
-            Assert.True((ours.ExitCode, second.ExitCode) == (4, 4), $"{what}: {ours.Output}{second.Output}{second.Errors}");
+            var ours = await BundleVerifier.VerifyAsync(
+                new MemoryStream(changed), BundlePolicy.Parse(Encoding.UTF8.GetBytes(text)), CancellationToken.None);
+            await File.WriteAllBytesAsync(tampered, changed);
+            var second = await SecondAsync(tampered, policy);
+            Assert.True(!ours.IsProven && second.ExitCode == 4, $"{what}: {second.Output}{second.Errors}");
         }
+
+        using var refused = JsonDocument.Parse((await VerifyAsync(node, tampered, policy)).With(4));
+        Assert.Equal("not_a_bundle", refused.RootElement.GetProperty("faults")[0].GetProperty("kind").GetString());
+        Assert.Contains("FAULT not_a_bundle: ", (await Meshledger.RunAsync("verify", tampered, "--policy", policy)).With(4), StringComparison.Ordinal);
 
         foreach (var changed in new[]
         {
@@ -132,6 +141,29 @@ public sealed class BundleTests
         (await SecondAsync(target, policy)).With(0);
     }
 
+    [Fact]
+    public async Task A_job_that_no_tree_head_has_is_not_exported()
+    {
+        await using var node = await TestNode.StartAsync("--no-worker");
+        var head = Path.Combine(node.Data, "log", "checkpoint");
+        await Meshledger.UntilAsync(() => File.Exists(head), "a first tree head");
+        var first = await File.ReadAllBytesAsync(head);
+        node.Drop("job.json", TestNode.Echo("unseen-job-0001"));
+        await node.UntilBiddingAsync("unseen-job-0001");
+        Assert.Equal(0, await node.StopAsync());
+
+        // As after a crash before the next head.
+        await File.WriteAllBytesAsync(head, first);
+        var target = Path.Combine(node.Home, "out.tar");
+        var refused = await node.RunAsync("export", "unseen-job-0001", "-o", target);
+        refused.With(1);
+        Assert.Contains("It is published while a node runs (meshledger up).", refused.Errors, StringComparison.Ordinal);
+        Assert.False(File.Exists(target));
+        await node.StartAsync();
+        await Meshledger.UntilAsync(() => !File.ReadAllBytes(head).AsSpan().SequenceEqual(first), "the latest tree head");
+        (await node.RunAsync("export", "unseen-job-0001", "-o", target)).With(0);
+    }
+
     private static async Task RunJobsAsync(TestNode node)
     {
         var examples = Path.Combine(Meshledger.Repository, "examples");
@@ -178,7 +210,7 @@ public sealed class BundleTests
         yield return ("an output's text", Replace(receipt, "from a job file", "from a job pile"));
         yield return ("an exit code", Replace(receipt, "\"exit_code\":0", "\"exit_code\":1"));
         yield return ("who paid what", Replace(Holding("\"job_completed\"", "events/"), "\"paid\":5", "\"paid\":6"));
-        yield return ("a document", Replace(First("documents/"), "good morning", "good evening"));
+        yield return ("a document", Replace(Holding("good morning", "documents/"), "good morning", "good evening"));
         yield return ("an attestation", Replace(First("attestations/"), "\"payload\":\"e", "\"payload\":\"f"));
         yield return ("a role", Replace("keys.json", "\"submitter\"", "\"founder\""));
         yield return ("what the bundle says that it is", Replace("bundle.json", "/v1", "/v2"));

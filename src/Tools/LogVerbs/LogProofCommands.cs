@@ -14,7 +14,7 @@ namespace MeshLedger.Tools.LogVerbs;
 /// <summary><c>meshledger log prove|verify|consistency</c>.</summary>
 internal static class LogProofCommands
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
 
     private static readonly Argument<string> What = new("JOB|EVENT")
     {
