@@ -83,6 +83,21 @@ function message(root) {
   return Buffer.concat([Buffer.from('meshledger/batch/v1\0'), root]);
 }
 
+// What is attested beside a receipt: a DSSE envelope by the event's author, over canonical JSON.
+function attested(by, { attestation, receipt }) {
+  if (attestation === null || receipt.error !== null || receipt.outputs.length === 0)
+    return attestation === null && (receipt.error !== null || receipt.outputs.length === 0);
+  const [{ payload, payloadType, signatures: [{ keyid, sig }] }, type] = [attestation, 'application/vnd.in-toto+json'];
+  const body = Buffer.from(payload, 'base64');
+  const signed = Buffer.concat([Buffer.from(`DSSEv1 ${type.length} ${type} ${body.length} `), body]);
+  const { subject, predicate } = JSON.parse(body);
+  return payloadType === type && keyid === by && canonical(body.toString()) === body.toString()
+    && predicate.runDetails.builder.id === by
+    && JSON.stringify(subject.map(({ name, digest }) => [name, digest.sha256, digest.blake3]))
+      === JSON.stringify(receipt.outputs.map(({ name, sha256, blake3 }) => [name, sha256, blake3]))
+    && verify(null, signed, publicKey(by), Buffer.from(sig, 'base64'));
+}
+
 for (const { input, canonical: expected } of vectors.canonical) expect(canonical(input) === expected, `canonical ${input}`);
 for (const input of vectors.refused) {
   let refused = false;
@@ -106,6 +121,7 @@ vectors.events.forEach(({ statement, digest, row }, number) => {
   const seed = Buffer.from(keys.get(by), 'hex');
   const key = createPrivateKey({ key: Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed]), format: 'der', type: 'pkcs8' });
   expect(signed && sign(null, signed, key).equals(signature), `${where}: signed anew`);
+  if (row.type === 'receipt_issued') expect(attested(by, row.data), `${where}: attestation`);
   expect(cause === null || seen.has(cause), `${where}: cause`);
   expect(row.causation_id === cause && row.seq_id === number + 1, `${where}: columns`);
   expect(row.version === (versions.get(row.stream_id) ?? 0) + 1, `${where}: version`);

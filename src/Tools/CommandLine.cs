@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using MeshLedger.Tools.Blobs;
+using MeshLedger.Tools.Bundles;
 using MeshLedger.Tools.Cli;
 using MeshLedger.Tools.Jobs;
 using MeshLedger.Tools.LogVerbs;
@@ -73,6 +74,8 @@ internal static class CommandLine
             KeyCommands.Create(),
             LogCommands.Create(),
             WitnessCommand.Create(),
+            ExportCommand.Create(),
+            VerifyCommand.Create(),
             AuditCommand.Create(),
             ProjectionsCommands.Create(),
             CompletionCommand.Create(),

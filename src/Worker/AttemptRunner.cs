@@ -105,13 +105,16 @@ internal sealed class AttemptRunner(
 
         Log.ReceiptRefused(log, assigned.JobId.ToString(), refusal.ToString());
         if (refusal.Code is "WRONG_ERROR" or "WRONG_OUTPUT" or "WRONG_GUEST" or "WRONG_CHECKPOINT"
+                or "WRONG_ATTESTATION"
             && await outbox.PostAsync(State(Plain(refusal.ToString()))) is { } again)
         {
             Log.ReceiptRefused(log, assigned.JobId.ToString(), again.ToString());
         }
 
         Statement State(Receipt what) => author.State(
-            new JobEvent.ReceiptIssued(assigned.Attempt, what), assigned.AssignmentDigest, StreamId.OfJob(assigned.JobId));
+            author.IssueReceipt(assigned.Submission, assigned.AssignmentDigest, assigned.Attempt, what),
+            assigned.AssignmentDigest,
+            StreamId.OfJob(assigned.JobId));
 
         Receipt Plain(string why) => receipt with
         {

@@ -273,7 +273,11 @@ internal sealed class MarketSimulation
                         new JobEvent.CheckpointRecorded(
                             attempt, (run.Checkpoint?.Sequence ?? 0) + 1, Blake3.Hash([1]), 1, new EngineName("e", "1"), run.Checkpoint?.Fuel ?? 7, From(state, run)),
                         started, stream),
-                    _ => Make(worker, new JobEvent.ReceiptIssued(attempt, Receipt(From(state, run))), assignment, stream),
+                    _ => Make(
+                        worker,
+                        ReceiptAttestation.Issue(
+                            worker, state.Submission, assignment!.Value, attempt, Receipt(From(state, run))),
+                        assignment, stream),
                 });
         }
     }

@@ -13,7 +13,7 @@ public sealed class CommandTests
         "worker", "worker list", "worker show", "worker drain", "worker resume", "worker retire", "reputation show",
         "reputation list", "federation found", "federation grant", "federation revoke", "federation list", "federation show",
         "aid request", "aid template add", "aid template withdraw", "aid list", "aid matches", "account show", "account list",
-        "key show", "key new", "log", "log head", "log heads", "log prove", "log verify", "log consistency", "log fsck", "log rotate", "witness", "audit", "projections list", "projections rebuild", "completion",
+        "key show", "key new", "log", "log head", "log heads", "log prove", "log verify", "log consistency", "log fsck", "log rotate", "witness", "export", "verify", "audit", "projections list", "projections rebuild", "completion",
     ];
 
     [Fact]

@@ -145,7 +145,7 @@ internal sealed class HandWorker
         Say(new JobEvent.ExecutionStarted(assigned.Attempt), assigned.AssignmentDigest, assigned.JobId);
 
     public SignedEvent Receipt(WorkerNotice.Assigned assigned, JobError? error = null, string output = "same") => Say(
-        new JobEvent.ReceiptIssued(assigned.Attempt, new Receipt
+        Author.IssueReceipt(assigned.Submission, assigned.AssignmentDigest, assigned.Attempt, new Receipt
         {
             Error = error,
             Engine = new EngineName("hand", "1"),

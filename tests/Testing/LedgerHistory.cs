@@ -126,7 +126,8 @@ public sealed class LedgerHistory
             worker => _book.Points(worker, "system.echo", Start), _ => 0, _ => null)), stream);
         var started = Report(ref state, new JobEvent.ExecutionStarted(1), state.AssignmentDigest!.Value, stream);
         Report(ref state, new JobEvent.ProgressReported(1, 1, "starting", 0, null, "Starting"), started, stream);
-        var receipt = new JobEvent.ReceiptIssued(1, ReceiptOf(number));
+        var receipt = ReceiptAttestation.Issue(
+            Worker, state.Submission, state.AssignmentDigest!.Value, 1, ReceiptOf(number));
         Report(ref state, receipt, state.AssignmentDigest!.Value, stream);
         var end = Decide(ref state, new JobCommand.Settle(new Dictionary<Did, string>(), RetryPolicy.Default), stream);
         if (state.Status == JobStatus.Completed)

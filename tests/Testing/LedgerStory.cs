@@ -342,16 +342,21 @@ public sealed class LedgerStory
         Report(
             job,
             worker,
-            new JobEvent.ReceiptIssued(attempt ?? job.State.Attempt, new Receipt
-            {
-                Error = output is null ? new JobError("EXECUTION_ERROR", "It failed.", "execution", true) : null,
-                Engine = new EngineName("builtin", "0.1.0"),
-                Outputs = [new ReceiptOutput(
-                    "result", bytes.Length, Blake3.Hash(bytes), new Digest(SHA256.HashData(bytes)), false, output ?? "", null)],
-                StartedAt = Start,
-                FinishedAt = Start.AddMilliseconds(1),
-                DurationUs = 1000,
-            }),
+            ReceiptAttestation.Issue(
+                worker,
+                job.State.Submission,
+                (assignment ?? job.State.AssignmentDigest)!.Value,
+                attempt ?? job.State.Attempt,
+                new Receipt
+                {
+                    Error = output is null ? new JobError("EXECUTION_ERROR", "It failed.", "execution", true) : null,
+                    Engine = new EngineName("builtin", "0.1.0"),
+                    Outputs = [new ReceiptOutput(
+                        "result", bytes.Length, Blake3.Hash(bytes), new Digest(SHA256.HashData(bytes)), false, output ?? "", null)],
+                    StartedAt = Start,
+                    FinishedAt = Start.AddMilliseconds(1),
+                    DurationUs = 1000,
+                }),
             assignment ?? job.State.AssignmentDigest);
     }
 

@@ -239,4 +239,5 @@ internal sealed class TimeConverter : JsonConverter<DateTimeOffset>
 [JsonSerializable(typeof(Label[]))]
 [JsonSerializable(typeof(ConsideredBid[]))]
 [JsonSerializable(typeof(ReceiptOutput[]))]
+[JsonSerializable(typeof(AttestationSignature[]))]
 internal sealed partial class EventJson : JsonSerializerContext;

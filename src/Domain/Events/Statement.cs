@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Buffers.Text;
 using System.Text;
+using System.Text.Json;
 using MeshLedger.Crypto;
 
 namespace MeshLedger.Domain.Events;
@@ -116,6 +117,48 @@ public sealed class Statement
         }
 
         return new Statement(by, cause, id, stream, time, type, output.WrittenMemory, dataStart, dataLength);
+    }
+
+    /// <summary>Reads a statement as it was hashed; false for any other bytes. Never throws.</summary>
+    public static bool TryParse(ReadOnlyMemory<byte> canonical, out Statement? statement)
+    {
+        statement = null;
+        if (canonical.Length > MaxBytes)
+        {
+            return false;
+        }
+
+        try
+        {
+            using var json = JsonDocument.Parse(
+                canonical, new JsonDocumentOptions { MaxDepth = CanonicalJson.MaxDepth + 1, AllowDuplicateProperties = false });
+            var root = json.RootElement;
+            var cause = root.GetProperty("cause");
+            if (!Did.TryParse(root.GetProperty("by").GetString(), out var by)
+                || !EventId.TryParse(root.GetProperty("id").GetString()!, out var id)
+                || !StreamId.TryParse(root.GetProperty("stream").GetString()!, out var stream)
+                || !Timestamps.TryRead(root.GetProperty("time").GetString(), out var time))
+            {
+                return false;
+            }
+
+            var read = Create(
+                by,
+                cause.ValueKind == JsonValueKind.Null ? null : Digest.Parse(cause.GetString()!),
+                Encoding.UTF8.GetBytes(root.GetProperty("data").GetRawText()),
+                id,
+                stream,
+                time,
+                root.GetProperty("type").GetString()!);
+            statement = read.Canonical.Span.SequenceEqual(canonical.Span) ? read : null;
+            return statement is not null;
+        }
+        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException
+            or FormatException or ArgumentNullException)
+        {
+            // What is no JSON, and members that are missing or of another kind.
+            return false;
+        }
     }
 
     /// <summary>Lower-case letters, digits and underscores, 1 to 64.</summary>

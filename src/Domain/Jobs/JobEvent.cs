@@ -81,7 +81,9 @@ public abstract record JobEvent : LedgerEvent
         : JobEvent;
 
     /// <summary>By an assigned worker: its signed account of the attempt. Cause: the assignment.</summary>
-    public sealed record ReceiptIssued(int Attempt, Receipt Receipt) : JobEvent;
+    /// <param name="Attestation">The same in the words of in-toto and SLSA: exactly what <see cref="ReceiptAttestation"/>
+    /// makes of the rest, signed by the worker; null where it makes nothing.</param>
+    public sealed record ReceiptIssued(int Attempt, Receipt Receipt, Attestation? Attestation) : JobEvent;
 
     /// <summary>By the node: the attempt came to nothing, and another follows. Cause: the job's last milestone.</summary>
     /// <param name="RetryAt">When bidding on the next attempt opens.</param>

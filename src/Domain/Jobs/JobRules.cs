@@ -215,14 +215,16 @@ public static class JobRules
                     lost.Run.StartDigest is not null && issued.Receipt.Error is null,
                     "LEASE_LOST",
                     "of an attempt that was lost only a result is still taken")
-                ?? CheckpointRules.Check(lost.Saved, lost.Run, issued.Attempt, issued.Receipt.Guest?.ResumedFrom);
+                ?? CheckpointRules.Check(lost.Saved, lost.Run, issued.Attempt, issued.Receipt.Guest?.ResumedFrom)
+                ?? ReceiptAttestation.Check(state.Submission, issued, fact);
         }
 
         return Assignee(state, issued.Attempt, fact)
             ?? Require(state.RunOf(fact.By)!.StartDigest is not null, "NOT_STARTED", "the run has not started")
             ?? Answers(fact, state.AssignmentDigest, "the assignment")
             ?? CheckpointRules.Check(
-                state.Saved, state.RunOf(fact.By)!, issued.Attempt, issued.Receipt.Guest?.ResumedFrom);
+                state.Saved, state.RunOf(fact.By)!, issued.Attempt, issued.Receipt.Guest?.ResumedFrom)
+            ?? ReceiptAttestation.Check(state.Submission, issued, fact);
     }
 
     /// <summary>An assigned worker whose run goes on.</summary>

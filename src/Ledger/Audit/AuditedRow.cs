@@ -83,6 +83,12 @@ internal sealed class AuditedRow
             audited.Fault("wrong_document", refusal.Message);
         }
 
+        if (audited.Body is JobEvent.ReceiptIssued { Attestation: { } attestation })
+        {
+            // Whether it holds is for the rules to say, in order; it remembers what is found here, on all cores.
+            attestation.IsSignedBy(statement.By);
+        }
+
         return audited;
     }
 

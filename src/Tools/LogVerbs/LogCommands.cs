@@ -11,14 +11,14 @@ namespace MeshLedger.Tools.LogVerbs;
 /// <summary><c>meshledger log</c>: the transparency log, from its files.</summary>
 internal static class LogCommands
 {
-    private static readonly Option<string?> Directory = new("--directory")
+    internal static readonly Option<string?> Directory = new("--directory")
     {
         Description = "The log's directory, or a copy of it (default: DATA/log).",
         HelpName = "DIR",
         Recursive = true,
     };
 
-    private static readonly Option<string?> Key = new("--key")
+    internal static readonly Option<string?> Key = new("--key")
     {
         Description = "The log's key as it was told by its operator, NAME+HEX+BASE64, or a file that holds it (default: that of "
             + "DATA/log).",

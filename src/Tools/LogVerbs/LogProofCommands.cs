@@ -69,7 +69,7 @@ internal static class LogProofCommands
         var into = Path.GetFullPath(call.Get(Into) ?? ".");
         var source = LogCommands.Source(call);
         var positions = await FindAsync(call, call.Get(What)!);
-        var head = await HeadWithAsync(call, source, positions.Max());
+        var (head, _) = await HeadWithAsync(call, source, positions.Max());
         var reader = new LogReader(source, head.Head.Size);
         DataDirectory.MakeDirectory("--into", into);
         var rows = new List<JsonObject>();
@@ -129,17 +129,18 @@ internal static class LogProofCommands
     }
 
     /// <summary>The published head, once it has a position: a moment after the event.</summary>
-    private static async Task<SignedHead> HeadWithAsync(Call call, ILogSource source, long position)
+    internal static async Task<(SignedHead Head, LogKeys Keys)> HeadWithAsync(Call call, ILogSource source, long position)
     {
         var began = TimeProvider.System.GetTimestamp();
         while (true)
         {
             try
             {
-                var head = await LogCommands.LatestAsync(call, source, await LogCommands.KeysAsync(call, source));
+                var keys = await LogCommands.KeysAsync(call, source);
+                var head = await LogCommands.LatestAsync(call, source, keys);
                 if (head.Head.Size >= position)
                 {
-                    return head;
+                    return (head, keys);
                 }
 
                 if (IsLate())

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using MeshLedger.Crypto;
 using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Tests.Documents;
 
@@ -25,6 +26,21 @@ public sealed class ContractPageTests
         var blocks = events.Split("```\n").Where((_, index) => index % 2 == 1).Select(block => block.TrimEnd('\n'));
         Assert.Equal([statement, digest, message, Convert.ToHexStringLower(signature)], blocks);
         Assert.Contains($"{Encoding.UTF8.GetByteCount(statement)} bytes", Page, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_attestation_in_full_is_that_of_a_vector()
+    {
+        var vector = JsonElement.Parse(File.ReadAllBytes(EventVectorTests.Path)).GetProperty("events")[29];
+        var attestation = vector.GetProperty("row").GetProperty("data").GetProperty("attestation");
+        var payload = attestation.GetProperty("payload").GetBytesFromBase64();
+        var section = Page[Page.IndexOf("\n## Attestations\n", StringComparison.Ordinal)..];
+        var blocks = section.Split("```").Where((_, index) => index % 2 == 1).Take(2).ToList();
+        Assert.Equal(
+            Encoding.UTF8.GetString(payload),
+            Encoding.UTF8.GetString(CanonicalJson.Canonicalize(Encoding.UTF8.GetBytes(blocks[0]["json".Length..]))));
+        Assert.Equal(attestation.GetProperty("signatures")[0].GetProperty("sig").GetString(), blocks[1].Trim('\n'));
+        Assert.Contains($"as canonical JSON {payload.Length} bytes", section, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -113,6 +113,34 @@ public sealed class StatementTests
         Assert.False(StreamId.TryParse(new string('a', 201), out _));
     }
 
+    [Fact]
+    public void A_statement_is_read_from_the_bytes_that_were_hashed_and_from_no_others()
+    {
+        foreach (var statement in VectorStory.Tell().Select(told => told.Event.Statement))
+        {
+            Assert.True(Statement.TryParse(statement.Canonical, out var read));
+            Assert.Equal(statement.Digest, read!.Digest);
+            Assert.Equal(statement.Body, read.Body);
+            var text = statement.ToString();
+            foreach (var other in new[]
+            {
+                "", "null", "[]", text[..^1], text + "\n", " " + text, text.Replace("\"by\":", "\"by\": ", StringComparison.Ordinal),
+                text.Replace("\"type\":", "\"Type\":", StringComparison.Ordinal),
+                text.Replace("\"id\":\"", "\"id\":null,\"x\":\"", StringComparison.Ordinal),
+                text.Replace("{\"by\":", "{\"a\":1,\"by\":", StringComparison.Ordinal),
+                text.Replace("{\"by\":", "{\"by\":1,\"by\":", StringComparison.Ordinal),
+                text.Replace("\"data\":{", "\"data\":[{", StringComparison.Ordinal),
+                text.Replace("\"stream\":\"", "\"stream\":\"\\ud800", StringComparison.Ordinal),
+                $$"""{"by":{{new string('[', 100_000)}}""",
+            })
+            {
+                Assert.False(Statement.TryParse(Encoding.UTF8.GetBytes(other), out _), other);
+            }
+        }
+
+        Assert.False(Statement.TryParse(new byte[Statement.MaxBytes + 1], out _));
+    }
+
     private static Statement Create(string data) => Statement.Create(
         Actors.Node.Did, null, Encoding.UTF8.GetBytes(data), Id, StreamId.Ledger, Actors.Time, "test_event");
 

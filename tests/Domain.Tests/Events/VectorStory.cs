@@ -176,7 +176,8 @@ internal sealed class VectorStory
                 stream),
             Make(
                 Actors.Worker,
-                new JobEvent.ReceiptIssued(1, Receipt(null) with { Guest = Metered(Saved) }),
+                ReceiptAttestation.Issue(
+                    Actors.Worker, _jobs[stream].Submission, assigned!.Value, 1, Receipt(null) with { Guest = Metered(Saved) }),
                 assigned,
                 stream));
         Settle(Actors.Node, stream, new Dictionary<Did, string>());
@@ -321,7 +322,10 @@ internal sealed class VectorStory
         Batch(
             worker,
             (new JobEvent.ExecutionStarted(state.Attempt), state.AssignmentDigest, stream),
-            (new JobEvent.ReceiptIssued(state.Attempt, receipt), state.AssignmentDigest, stream));
+            (
+                ReceiptAttestation.Issue(worker, state.Submission, state.AssignmentDigest!.Value, state.Attempt, receipt),
+                state.AssignmentDigest,
+                stream));
     }
 
     private void Settle(SigningKey node, StreamId stream, Dictionary<Did, string> silent) => End(

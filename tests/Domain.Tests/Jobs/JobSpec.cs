@@ -156,7 +156,8 @@ internal sealed class JobSpec
             var receipt = VectorStory.Receipt(error);
             return new JobEvent.ReceiptIssued(
                 spec.State?.Lost?.Attempt ?? spec.Attempt,
-                output is null ? receipt : receipt with { Outputs = [VectorStory.Output("result", output)] });
+                output is null ? receipt : receipt with { Outputs = [VectorStory.Output("result", output)] },
+                Attestation: null);
         });
 
     /// <param name="silent">What became of the runs without a receipt.</param>
@@ -198,8 +199,19 @@ internal sealed class JobSpec
 
     public EventFact Fact(Said said) => Fact(said.By, said.Body(this), said.Cause(this));
 
-    public EventFact Fact(SigningKey by, LedgerEvent body, Digest? cause) => EventFact.Of(
-        Actors.State(by, body, cause, StreamId.Parse("job-echo-test-001"), ++_number));
+    /// <summary>A receipt is attested by whoever hands it in, unless what is attested is what the test is about.</summary>
+    public EventFact Fact(SigningKey by, LedgerEvent body, Digest? cause) => EventFact.Of(Actors.State(
+        by,
+        body is JobEvent.ReceiptIssued { Attestation: null } issued && State is not null && cause is { } assignment
+            ? ReceiptAttestation.Issue(by, State.Submission, assignment, issued.Attempt, issued.Receipt)
+            : body,
+        cause,
+        StreamId.Parse("job-echo-test-001"),
+        ++_number));
+
+    /// <summary>A receipt as its honest author would attest it.</summary>
+    public JobEvent.ReceiptIssued Attested(Said said) =>
+        (JobEvent.ReceiptIssued)Fact(said).Body;
 
     public void Take(EventFact fact)
     {

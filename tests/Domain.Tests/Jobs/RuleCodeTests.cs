@@ -118,6 +118,8 @@ public sealed partial class RuleCodeTests
         ("WRONG_GUEST", JobSpec.Executing, Guest(guest => guest with { Result = "9223372036854775808" })),
         ("WRONG_GUEST", JobSpec.Executing, JobSpec.Checkpoint(1).Changed<JobEvent.CheckpointRecorded>(body => body with { Fuel = -1 })),
         ("WRONG_CHECKPOINT", JobSpec.Executing, Guest(guest => guest with { ResumedFrom = VectorStory.Saved })),
+        ("WRONG_ATTESTATION", JobSpec.Executing, Attested(honest => honest with { Payload = "e30=" })),
+        ("WRONG_ATTESTATION", JobSpec.Lost, Attested(honest => honest with { PayloadType = "application/json" })),
         ("WRONG_CHECKPOINT", JobSpec.Executing, JobSpec.Checkpoint(1, VectorStory.Saved)),
         ("WRONG_ERROR", JobSpec.Executing, JobSpec.Receipt(JobSpec.Trouble with { Code = "LEASE_LOST" })),
 
@@ -218,6 +220,13 @@ public sealed partial class RuleCodeTests
         {
             Receipt = body.Receipt with { Outputs = [change(body.Receipt.Outputs[0])] },
         });
+
+    private static Said Attested(Func<Attestation, Attestation> change) => JobSpec.Receipt(null) with
+    {
+        Body = spec => spec.Attested(JobSpec.Receipt(null)) is var issued
+            ? issued with { Attestation = change(issued.Attestation!) }
+            : null!,
+    };
 
     private static Said Paid(long paid, long refunded) => JobSpec.Complete().Changed<JobEvent.Completed>(
         body => body with { Outcomes = [body.Outcomes[0] with { Paid = paid }], Refunded = refunded });

@@ -1,0 +1,131 @@
+using System.Text;
+using System.Text.Json;
+using MeshLedger.Crypto;
+using MeshLedger.Domain.Events;
+using MeshLedger.Domain.Jobs;
+
+namespace MeshLedger.Ledger.Bundles;
+
+/// <summary>What a bundle's events say of its jobs, once each of them is proven and legal.</summary>
+internal static class BundleFindings
+{
+    public static IReadOnlyList<JobFinding> Of(
+        BundleFold fold, IReadOnlyList<BundledBlob> blobs, Action<BundleFault> report)
+    {
+        var named = new HashSet<BlobHash>();
+        var jobs = new List<JobFinding>();
+        foreach (var told in fold.Told.GroupBy(one => one.Job, one => one.Event))
+        {
+            var events = told.ToList();
+            var needed = events.SelectMany(one => BlobsOf(one.Body)).ToHashSet();
+            named.UnionWith(needed);
+            needed.ExceptWith(blobs.Select(blob => blob.Blake3));
+            jobs.Add(Of(fold, told.Key, events, [.. needed.OrderBy(blob => blob.ToString(), StringComparer.Ordinal)]));
+            foreach (var output in events.Select(one => one.Body).OfType<JobEvent.ReceiptIssued>()
+                .SelectMany(issued => issued.Receipt.Outputs))
+            {
+                if (blobs.FirstOrDefault(blob => blob.Blake3 == output.Blake3) is { } blob
+                    && (blob.Sha256 != output.Sha256 || blob.Size != output.Size))
+                {
+                    report(new BundleFault(
+                        "wrong_blob", BundleNames.Of(blob.Blake3),
+                        $"{output.Size} bytes with SHA-256 {output.Sha256}, as a receipt says", $"{blob.Size} with {blob.Sha256}"));
+                }
+            }
+        }
+
+        foreach (var blob in blobs.Where(blob => !named.Contains(blob.Blake3)))
+        {
+            report(new BundleFault("wrong_blob", BundleNames.Of(blob.Blake3), "a blob that a job of the bundle names", "another"));
+        }
+
+        return jobs;
+    }
+
+    /// <summary>The blobs that an event names: the document's inputs, the program that ran, the outputs that do not stand in
+    /// the event itself.</summary>
+    public static IEnumerable<BlobHash> BlobsOf(LedgerEvent body) => body switch
+    {
+        JobEvent.Submitted submitted => InDocument(submitted.Document),
+        JobEvent.PartialOutputProduced { Text: null, Base64: null } piece => [piece.Blake3],
+        JobEvent.ReceiptIssued { Receipt: var receipt } => receipt.Outputs
+            .Where(output => output.Text is null && output.Base64 is null)
+            .Select(output => output.Blake3)
+            .Concat(receipt.Program is { } program ? [program] : []),
+        _ => [],
+    };
+
+    private static List<BlobHash> InDocument(string document)
+    {
+        var found = new List<BlobHash>();
+        using var json = JsonDocument.Parse(Encoding.UTF8.GetBytes(document));
+        var waiting = new Stack<JsonElement>();
+        if (json.RootElement.TryGetProperty("payload", out var payload))
+        {
+            waiting.Push(payload);
+        }
+
+        while (waiting.TryPop(out var element))
+        {
+            switch (element.ValueKind)
+            {
+                case JsonValueKind.Object:
+                    foreach (var member in element.EnumerateObject())
+                    {
+                        waiting.Push(member.Value);
+                    }
+
+                    break;
+                case JsonValueKind.Array:
+                    foreach (var item in element.EnumerateArray())
+                    {
+                        waiting.Push(item);
+                    }
+
+                    break;
+                case JsonValueKind.String when BlobHash.TryParse(element.GetString(), out var hash):
+                    found.Add(hash);
+                    break;
+            }
+        }
+
+        return found;
+    }
+
+    private static JobFinding Of(BundleFold fold, JobId job, List<BundleEvent> events, IReadOnlyList<BlobHash> missing)
+    {
+        var state = fold.Jobs[job];
+        var end = events.Find(one => one.Body is JobEvent.Completed or JobEvent.Failed or JobEvent.Cancelled);
+        var winners = end?.Body is JobEvent.Completed completed
+            ? completed.Outcomes
+                .Where(outcome => outcome.Result is RunResults.Succeeded or RunResults.Agreed or RunResults.Own)
+                .Select(outcome => (outcome.Worker, completed.Attempt))
+                .ToHashSet()
+            : [];
+        return new JobFinding(
+            job,
+            state.Status,
+            state.Submitter,
+            state.Submission.Operation,
+            state.SubmittedAt,
+            events[0].Position,
+            state.Submission.DocumentSha256,
+            events.Count,
+            [.. events.Where(one => one.Body is JobEvent.ReceiptIssued).Select(one =>
+            {
+                var issued = (JobEvent.ReceiptIssued)one.Body;
+                return new ReceiptFinding(
+                    one.Statement.By,
+                    fold.Registry.Worker(one.Statement.By)?.Facts.WorkerId,
+                    one.Position,
+                    one.Statement.Digest,
+                    issued.Attempt,
+                    issued.Receipt,
+                    issued.Attestation is not null,
+                    winners.Contains((one.Statement.By, issued.Attempt)));
+            })],
+            end?.Position,
+            end?.Statement.By,
+            missing);
+    }
+}

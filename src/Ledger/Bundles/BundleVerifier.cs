@@ -1,0 +1,178 @@
+using MeshLedger.Crypto;
+using MeshLedger.Domain.Events;
+
+namespace MeshLedger.Ledger.Bundles;
+
+/// <summary>Checks a bundle with nothing but the bundle and a policy: no node, no database, no network, no file but the
+/// archive itself, which is read once from beginning to end.</summary>
+public static class BundleVerifier
+{
+    /// <exception cref="IOException">The archive cannot be read.</exception>
+    public static async Task<BundleReport> VerifyAsync(
+        Stream archive, BundlePolicy policy, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return Verify(await BundleContent.ReadAsync(archive, cancellationToken), policy, cancellationToken);
+        }
+        catch (BundleFormatException exception)
+        {
+            return new BundleReport(
+                policy, null, null, [], null, 0, [], [],
+                [new BundleFault("not_a_bundle", exception.Place, exception.Expected, exception.Found)]);
+        }
+    }
+
+    private static BundleReport Verify(BundleContent content, BundlePolicy policy, CancellationToken cancellationToken)
+    {
+        var faults = new List<BundleFault>();
+        var (head, key, cosigned) = Head(content.Head, policy, faults.Add);
+        var events = Examine(content, faults.Add, cancellationToken);
+        var fold = new BundleFold(faults.Add);
+        events.ForEach(fold.Take);
+        if (faults.Count == 0)
+        {
+            Copies(content, events, key!, head!, faults.Add);
+        }
+
+        Did? founder = fold.Registry.Founder.IsDefault ? null : fold.Registry.Founder;
+        var jobs = faults.Count == 0 ? BundleFindings.Of(fold, content.Blobs, faults.Add) : [];
+        if (faults.Count == 0)
+        {
+            Trust(policy, founder, jobs, faults.Add);
+        }
+
+        return new BundleReport(policy, head, key, cosigned, founder, events.Count, content.Blobs, jobs, faults);
+    }
+
+    private static (TreeHead? Head, NoteKey? Key, IReadOnlyList<VerifiedSignature> Cosigned) Head(
+        byte[] bytes, BundlePolicy policy, Action<BundleFault> report)
+    {
+        void Wrong(string kind, string expected, string found) =>
+            report(new BundleFault(kind, BundleNames.Head, expected, found));
+        if (!SignedNote.TryParse(bytes, out var note) || !TreeHead.TryParse(note!.Text, out var head)
+            || !note.ToBytes().AsSpan().SequenceEqual(bytes))
+        {
+            Wrong("wrong_head", "a signed tree head (C2SP tlog-checkpoint)", bytes.Length == 0 ? "none" : "something else");
+            return (null, null, []);
+        }
+
+        var logs = policy.Logs.Where(log => log.Name == head.Origin).ToList();
+        if (logs.Count == 0)
+        {
+            Wrong("untrusted_log", $"one of the logs {string.Join(", ", policy.Logs.Select(log => log.Name))}", head.Origin);
+            return (null, null, []);
+        }
+
+        if (!note.TryVerify([.. logs, .. policy.Witnesses], out var verified)
+            || verified.FirstOrDefault(one => logs.Contains(one.Key)) is not { } signed)
+        {
+            Wrong(
+                "bad_signature", $"a signature by {string.Join(" or ", logs)}, and none that does not hold by a key of the policy",
+                "no such signature");
+            return (null, null, []);
+        }
+
+        var cosigned = verified.Where(one => policy.Witnesses.Contains(one.Key)).ToList();
+        if (cosigned.Count < policy.Quorum)
+        {
+            Wrong(
+                "quorum_missed", $"cosignatures by {policy.Quorum} of the {policy.Witnesses.Count} witnesses",
+                $"{cosigned.Count}");
+        }
+
+        return (head, signed.Key, cosigned);
+    }
+
+    private static List<BundleEvent> Examine(
+        BundleContent content, Action<BundleFault> report, CancellationToken cancellationToken)
+    {
+        var verifier = new BatchVerifier();
+        var events = new List<BundleEvent>();
+        foreach (var position in content.Events.Keys.Union(content.Proofs.Keys).Order())
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (!content.Events.TryGetValue(position, out var statement))
+            {
+                report(new BundleFault("missing", BundleNames.Of(BundleEntryKind.Event, position), "the statement of a proof", "none"));
+            }
+            else if (!content.Proofs.TryGetValue(position, out var proof))
+            {
+                report(new BundleFault("missing", BundleNames.Of(BundleEntryKind.Proof, position), "the proof of a statement", "none"));
+            }
+            else if (BundleEvent.Examine(position, statement, proof, content.Head, verifier, report) is { } one)
+            {
+                events.Add(one);
+            }
+        }
+
+        if (events.Count == 0)
+        {
+            report(new BundleFault("missing", "events/", "at least one event that is proven", "none"));
+        }
+
+        return events;
+    }
+
+    /// <summary>What stands in the bundle a second time must be what stands there the first time, all of it, and nothing
+    /// else.</summary>
+    private static void Copies(
+        BundleContent content, List<BundleEvent> events, NoteKey key, TreeHead head, Action<BundleFault> report)
+    {
+        var told = events.ConvertAll(one => (one.Position, one.Statement));
+        var expected = events.SelectMany(one => one.Copies.Select(copy => (one.Position, copy.Kind, copy.Bytes))).ToList();
+        foreach (var (kind, found) in new[]
+        {
+            (BundleEntryKind.Document, content.Documents), (BundleEntryKind.Attestation, content.Attestations),
+        })
+        {
+            var copies = expected.Where(copy => copy.Kind == kind).ToDictionary(copy => copy.Position, copy => copy.Bytes);
+            foreach (var position in copies.Keys.Union(found.Keys))
+            {
+                Same(BundleNames.Of(kind, position), copies.GetValueOrDefault(position), found.GetValueOrDefault(position));
+            }
+        }
+
+        Same(BundleNames.Keys, BundleIndex.WriteKeys(told), content.Keys);
+        Same(BundleNames.Index, BundleIndex.Write(content.Blobs, told, key, head.Size), content.Index);
+
+        void Same(string place, byte[]? expected, byte[]? found)
+        {
+            if (expected is null || found is null || !expected.AsSpan().SequenceEqual(found))
+            {
+                report(new BundleFault(
+                    found is not { Length: > 0 } ? "missing" : "wrong_copy",
+                    place,
+                    expected is null ? "nothing of this name" : "what follows from the events",
+                    found is not { Length: > 0 } ? "nothing" : "something else"));
+            }
+        }
+    }
+
+    private static void Trust(BundlePolicy policy, Did? founder, IReadOnlyList<JobFinding> jobs, Action<BundleFault> report)
+    {
+        if (policy.Founder is { } expected && founder != expected)
+        {
+            report(new BundleFault("untrusted_founder", "bundle.json", expected.ToString(), founder?.ToString() ?? "none"));
+        }
+
+        foreach (var job in jobs)
+        {
+            var place = BundleNames.Of(BundleEntryKind.Event, job.Position);
+            if (policy.Submitters?.Contains(job.Submitter) is false)
+            {
+                report(new BundleFault("untrusted_submitter", place, "a submitter of the policy", job.Submitter.ToString()));
+            }
+
+            foreach (var receipt in job.Receipts.Where(receipt => receipt.IsResult))
+            {
+                if (policy.Workers?.Contains(receipt.Worker) is false)
+                {
+                    report(new BundleFault(
+                        "untrusted_worker", BundleNames.Of(BundleEntryKind.Event, receipt.Position), "a worker of the policy",
+                        receipt.Worker.ToString()));
+                }
+            }
+        }
+    }
+}
