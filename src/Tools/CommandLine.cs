@@ -5,6 +5,7 @@ using MeshLedger.Tools.Blobs;
 using MeshLedger.Tools.Cli;
 using MeshLedger.Tools.Jobs;
 using MeshLedger.Tools.LogVerbs;
+using MeshLedger.Tools.Replay;
 using MeshLedger.Tools.Workers;
 
 namespace MeshLedger.Tools;
@@ -64,6 +65,8 @@ internal static class CommandLine
                 JobCancelCommand.Create(),
                 DeadLetterCommands.Create(),
             },
+            ReplayCommand.Create(),
+            StateCommand.Create(),
             BlobCommands.Create(),
             WorkerCommands.Create(),
             ReputationCommands.Create(),

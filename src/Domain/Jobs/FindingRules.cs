@@ -76,41 +76,49 @@ public static class FindingRules
     {
         var finding = (IReceiptFinding)fact.Body;
         var (by, cause) = (fact.By, fact.Cause);
-        if (book.Receipts.FirstOrDefault(one => one.Digest == cause) is not { } receipt)
-        {
-            return JobRules.No("WRONG_CAUSE", "the cause must be a receipt of the job");
-        }
-
-        return Author(receipt, finding, by, authority)
+        var receipt = book.Receipts.FirstOrDefault(one => one.Digest == cause);
+        return MayFind(book, cause, by, finding.Registration, authority)
             ?? JobRules.Require(
-                !book.Findings.Any(one => one.Receipt == cause && one.By == by),
-                "FINDING_EXISTS",
-                "each says once what it found of a receipt")
-            ?? JobRules.Require(
-                finding.Registration is null
-                    || book.Findings.Count(one => one.Receipt == cause && !one.IsByNode) < MaxOfWorkers,
-                "TOO_MANY_FINDINGS",
-                $"at most {MaxOfWorkers} workers say what they found of a receipt")
-            ?? JobRules.Require(
-                finding.Attempt == receipt.Attempt && finding.Worker == receipt.Worker
+                finding.Attempt == receipt!.Attempt && finding.Worker == receipt.Worker
                     && finding.Claims.Digest == receipt.Claims && finding.Checkpoints >= 0,
                 "WRONG_FINDING",
                 "attempt, worker and claims are those of the receipt")
             ?? Disputed(finding as JobEvent.ReceiptDisputed)
             ?? JobRules.Require(
-                VerificationSummary.IsExact(finding, receipt.Digest, by),
+                VerificationSummary.IsExact(finding, receipt!.Digest, by),
                 "WRONG_SUMMARY",
                 "the summary is the one that follows from the event, signed by its author");
     }
 
-    private static Refusal? Author(ReceiptFact receipt, IReceiptFinding finding, Did by, IAuthority authority)
+    /// <summary>Why somebody may not say what it found of a receipt, whatever that is; null if it may.</summary>
+    /// <param name="receipt">The receipt's digest.</param>
+    /// <param name="registration">The author's own, if it is a worker.</param>
+    public static Refusal? MayFind(ReceiptBook book, Digest? receipt, Did by, Digest? registration, IAuthority authority)
+    {
+        if (book.Receipts.FirstOrDefault(one => one.Digest == receipt) is not { } fact)
+        {
+            return JobRules.No("WRONG_CAUSE", "the cause must be a receipt of the job");
+        }
+
+        return Author(fact, registration, by, authority)
+            ?? JobRules.Require(
+                !book.Findings.Any(one => one.Receipt == receipt && one.By == by),
+                "FINDING_EXISTS",
+                "each says once what it found of a receipt")
+            ?? JobRules.Require(
+                registration is null || book.Findings.Count(one => one.Receipt == receipt && !one.IsByNode) < MaxOfWorkers,
+                "TOO_MANY_FINDINGS",
+                $"at most {MaxOfWorkers} workers say what they found of a receipt");
+    }
+
+    private static Refusal? Author(ReceiptFact receipt, Digest? said, Did by, IAuthority authority)
     {
         if (by == receipt.Worker)
         {
             return JobRules.No("OWN_RECEIPT", "a worker that confirms itself proves nothing");
         }
 
-        if (finding.Registration is not { } registration)
+        if (said is not { } registration)
         {
             return JobRules.Require(
                 authority.IsNode(by), "NOT_A_NODE", $"only an admitted node or a registered worker may say this, not {by}");
