@@ -150,6 +150,18 @@ public sealed class StoryAuditTests(StoryAuditTests.OneDatabase one) : IClassFix
         ["a receipt is of another attempt"] = (
             Once<JobEvent.ReceiptIssued>(issued => issued with { Attempt = issued.Attempt + 1 }),
             "illegal_event", "WRONG_ATTEMPT"),
+        ["a receipt is called right that is not"] = (
+            Once<JobEvent.ReceiptDisputed>(disputed => new JobEvent.ReceiptVerified(
+                disputed.Attempt, disputed.Worker, disputed.Registration, disputed.Engine, disputed.VerifiedAt,
+                disputed.Found, disputed.Checkpoints, disputed.Summary)),
+            "illegal_event", "WRONG_FINDING"),
+        ["a finding is summed up as another"] = (
+            Once<JobEvent.ReceiptVerified>(verified => verified with { VerifiedAt = verified.VerifiedAt.AddDays(1) }),
+            "illegal_event", "WRONG_SUMMARY"),
+        ["a node finds twice"] = (Twice<JobEvent.ReceiptVerified>(), "illegal_event", "FINDING_EXISTS"),
+        ["a finding is followed by what ends a job"] = (
+            body => body is JobEvent.ReceiptVerified ? [body, new JobEvent.LeaseRenewed(1)] : [body],
+            "illegal_event", "JOB_ENDED"),
         ["the dearer bid wins"] = (
             Once<JobEvent.Assigned>(
                 assigned => assigned with
