@@ -24,6 +24,7 @@ internal sealed class FindingView(IssuedReceipt receipt, ReplayedJob job)
     public JsonObject Compared(RunComparison compared, Did? by, bool saidBefore, Refusal? refusal)
     {
         var row = Row(compared.IsEqual ? "verified" : "disputed", compared.Differences);
+        row["metered"] = compared.Claims.Fuel is not null;
         row["checkpoints"] = compared.Checkpoints;
         row["parting"] = compared.Parting?.ToString();
         row["by"] = by?.ToString();
@@ -54,8 +55,10 @@ internal sealed class FindingView(IssuedReceipt receipt, ReplayedJob job)
         }
         else
         {
-            output.Line("  compared were error, exit code, outputs, fuel, result, final state, and "
-                + Names.Count(row["checkpoints"]!.GetValue<long>(), "checkpoint") + " found alike");
+            output.Line(row.Text("metered") == "yes"
+                ? "  compared were error, exit code, outputs, fuel, result, final state; found alike "
+                    + Names.Count(row["checkpoints"]!.GetValue<long>(), "checkpoint")
+                : "  compared were error, exit code and outputs");
         }
 
         foreach (var difference in ((JsonArray)row["differences"]!).OfType<JsonObject>())

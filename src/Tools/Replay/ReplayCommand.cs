@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
+using MeshLedger.Tools.Blobs;
 using MeshLedger.Tools.Cli;
 using MeshLedger.Tools.Hosting;
 using MeshLedger.Tools.Jobs;
@@ -80,11 +81,12 @@ internal static class ReplayCommand
 
         var at = call.Get(At) is { } text ? PointInTime.Parse("--at", text, hasVersions: true) : null;
         var points = diff?.Select(point => PointInTime.Parse("--diff", point, hasVersions: true)).ToArray();
+        var peers = (call.Get(Peers) ?? []).Select(peer => PeerSearch.Parse("--peer", peer).ToString()).ToList();
         if (call.Get(Execute))
         {
             return await new ReplayExecution(call, job)
             {
-                Keep = call.Get(Keep), Key = call.Get(Key), DryRun = call.Get(DryRun), Peers = call.Get(Peers),
+                Keep = call.Get(Keep), Key = call.Get(Key), DryRun = call.Get(DryRun), Peers = peers,
             }.RunAsync();
         }
 

@@ -18,7 +18,7 @@ internal sealed class ReplayExecution(Call call, JobId id)
     public string? Keep { get; init; }
     public string? Key { get; init; }
     public bool DryRun { get; init; }
-    public string[]? Peers { get; init; }
+    public IReadOnlyList<string> Peers { get; init; } = [];
 
     public async Task<int> RunAsync()
     {

@@ -117,7 +117,7 @@ internal sealed class ReplayedJob
             ["time"] = Timestamps.Write(fact.Time),
             ["appended_at"] = Timestamps.Write(recorded.AppendedAt),
             ["digest"] = fact.Digest.ToString(),
-            ["says"] = JobEventText.Of(fact.Body, Names, withBar: false),
+            ["says"] = JobEventText.Of(fact.Body, Names, withBar: false).Trim(),
             ["status_before"] = before?.Status.Name(),
             ["status_after"] = _states[i].Status.Name(),
             ["legal"] = refusal is null,

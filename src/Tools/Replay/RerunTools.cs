@@ -31,11 +31,10 @@ internal sealed class RerunTools : IAsyncDisposable
     /// <param name="given">What <c>--peer</c> says.</param>
     /// <exception cref="MachinesUnavailableException">The job needs a machine, and this one can have none.</exception>
     public static async Task<RerunTools> OpenAsync(
-        Call call, LedgerSession ledger, JobEvent.Submitted submission, string[]? given)
+        Call call, LedgerSession ledger, JobEvent.Submitted submission, IReadOnlyList<string> given)
     {
-        var urls = (given ?? []).Select(peer => PeerSearch.Parse("--peer", peer).ToString()).ToList();
         var logs = new StderrLog(json: !call.Output.IsText, LogLevel.Error, TimeProvider.System);
-        var peers = await PeerSearch.FindAsync(call, urls, ledger);
+        var peers = await PeerSearch.FindAsync(call, given, ledger);
         var blobs = new BlobFetcher(
             BlobCommands.Open(call), peers, new FetchOptions(), TimeProvider.System, logs.CreateLogger<BlobFetcher>());
         var machines = NeedsMachine(submission)

@@ -16,25 +16,28 @@ internal static class StateCommand
     private static readonly Argument<string[]> Parts = new("PART")
     {
         Description = $"{string.Join(", ", StateView.Parts)}; all of them without any.",
+        HelpName = "PART",
         Arity = ArgumentArity.ZeroOrMore,
     };
 
-    public static Command Create()
+    public static Command Create() => new Verb(
+        "state",
+        "Show the whole ledger as it was: folded from its first event up to that point, each verified. Needs no read model.",
+        "meshledger state --at position:4711", "meshledger state accounts workers --at 2026-11-21T12:00:00Z --output json")
     {
-        Parts.AcceptOnlyFromAmong([.. StateView.Parts]);
-        return new Verb(
-            "state",
-            "Show the whole ledger as it was: folded from its first event up to that point, each verified. Needs no read model.",
-            "meshledger state --at position:4711", "meshledger state accounts workers --at 2026-11-21T12:00:00Z --output json")
-        {
-            Parts, At,
-        }.Does(RunAsync);
-    }
+        Parts, At,
+    }.Does(RunAsync);
 
     private static async Task<int> RunAsync(Call call)
     {
         var at = call.Get(At) is { } text ? PointInTime.Parse("--at", text, hasVersions: false) : null;
         var asked = call.Get(Parts) is { Length: > 0 } some ? some.Distinct().ToList() : [.. StateView.Parts];
+        if (asked.Find(part => !StateView.Parts.Contains(part)) is { } unknown)
+        {
+            throw new CommandFailure(
+                ExitCodes.Usage, $"PART: expected one of {string.Join(", ", StateView.Parts)}, found '{SafeText.Line(unknown)}'.");
+        }
+
         await using var ledger = await LedgerSession.OpenAsync(call);
         var head = await ledger.Store.HeadAsync(call.Stop);
         if (at?.Position > head)
