@@ -151,9 +151,14 @@ public sealed class StoryAuditTests(StoryAuditTests.OneDatabase one) : IClassFix
             Once<JobEvent.ReceiptIssued>(issued => issued with { Attempt = issued.Attempt + 1 }),
             "illegal_event", "WRONG_ATTEMPT"),
         ["a receipt is called right that is not"] = (
-            Once<JobEvent.ReceiptDisputed>(disputed => new JobEvent.ReceiptVerified(
-                disputed.Attempt, disputed.Worker, disputed.Registration, disputed.Engine, disputed.VerifiedAt,
-                disputed.Found, disputed.Checkpoints, disputed.Summary)),
+            body => body is JobEvent.ReceiptDisputed disputed
+                ?
+                [
+                    new JobEvent.ReceiptVerified(
+                        disputed.Attempt, disputed.Worker, disputed.Registration, disputed.Engine, disputed.VerifiedAt,
+                        disputed.Found, disputed.Checkpoints, disputed.Summary),
+                ]
+                : [body],
             "illegal_event", "WRONG_FINDING"),
         ["a finding is summed up as another"] = (
             Once<JobEvent.ReceiptVerified>(verified => verified with { VerifiedAt = verified.VerifiedAt.AddDays(1) }),
