@@ -164,9 +164,6 @@ public sealed class StoryAuditTests(StoryAuditTests.OneDatabase one) : IClassFix
             Once<JobEvent.ReceiptVerified>(verified => verified with { VerifiedAt = verified.VerifiedAt.AddDays(1) }),
             "illegal_event", "WRONG_SUMMARY"),
         ["a node finds twice"] = (Twice<JobEvent.ReceiptVerified>(), "illegal_event", "FINDING_EXISTS"),
-        ["a finding is followed by what ends a job"] = (
-            body => body is JobEvent.ReceiptVerified ? [body, new JobEvent.LeaseRenewed(1)] : [body],
-            "illegal_event", "JOB_ENDED"),
         ["the dearer bid wins"] = (
             Once<JobEvent.Assigned>(
                 assigned => assigned with

@@ -48,6 +48,26 @@ public sealed class RerunTests : IDisposable
     }
 
     [Fact]
+    public async Task A_run_from_the_beginning_finds_the_checkpoints_of_one_that_went_on_from_another_s()
+    {
+        var document = Document(await AddAsync("primes"), """, "args": ["200000"], "checkpoint": {"every_fuel": 5000000}""");
+        var (first, then) = (new List<JobEvent.CheckpointRecorded>(), new List<JobEvent.CheckpointRecorded>());
+        await Table(Tier.Compiled)["vm.execute"].RunAsync(
+            new OperationContext(document, _ => { }) { Checkpoints = Saving(document, first) }, CancellationToken.None);
+        var saved = new SavedState(SigningKey.Generate().Did, first[1]);
+        var result = await Table(Tier.Interpreter)["vm.execute"].RunAsync(
+            new OperationContext(document, _ => { }) { Checkpoints = Saving(document, then, saved) }, CancellationToken.None);
+        Assert.Equal(saved.Name, result.Guest!.ResumedFrom);
+
+        var rerun = await RerunAsync(
+            document, [.. first.Take(2).Concat(then).Select(one => one.Fuel!.Value).Distinct().Order()], Tier.Adaptive);
+        Assert.All(
+            first.Take(2).Concat(then),
+            one => Assert.Equal(new FoundState(one.Fuel!.Value, one.State, one.Size), rerun.States[one.Fuel.Value]));
+        Assert.Equal((result.Guest.Fuel, result.Guest.StateDigest), (rerun.Claims.Fuel, rerun.Claims.StateDigest));
+    }
+
+    [Fact]
     public async Task A_mark_where_nothing_stands_still_gives_the_place_after_it()
     {
         var document = Document(await AddAsync("primes"), """, "args": ["20000"]""");
@@ -130,8 +150,8 @@ public sealed class RerunTests : IDisposable
     private HandlerTable Table(Tier tier) =>
         new(new HandlerOptions { Blobs = _fetcher, WasmTier = tier }, TimeProvider.System);
 
-    private Checkpoints Saving(JobDocument document, List<JobEvent.CheckpointRecorded> told) => new(
-        new WorkerNotice.Assigned(document.JobId, 1, Digest.OfBytes([1]), Submission(document), null, (0, 0)), _blobs,
+    private Checkpoints Saving(JobDocument document, List<JobEvent.CheckpointRecorded> told, SavedState? saved = null) => new(
+        new WorkerNotice.Assigned(document.JobId, 1, Digest.OfBytes([1]), Submission(document), null, (0, 0)) { Saved = saved }, _blobs,
         checkpoint =>
         {
             told.Add(checkpoint);

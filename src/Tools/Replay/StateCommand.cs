@@ -62,6 +62,11 @@ internal static class StateCommand
             json[part] = view.Of(part);
         }
 
+        if (asked.Contains("jobs"))
+        {
+            json["findings"] = view.Findings();
+        }
+
         call.Output.Object(json, () =>
         {
             call.Output.Line(state.Position == 0
@@ -72,6 +77,12 @@ internal static class StateCommand
                 call.Output.Line();
                 call.Output.Line(part);
                 StateView.Write(call.Output, part, json[part]!);
+            }
+
+            if (json["findings"] is JsonObject findings)
+            {
+                call.Output.Line();
+                call.Output.Line($"receipts found right {findings.Text("verified")}, wrong {findings.Text("disputed")}");
             }
         });
         return ExitCodes.Ok;

@@ -23,6 +23,9 @@ internal sealed class StateView(LedgerAsOf ledger, DateTimeOffset at)
         _ => Jobs(),
     };
 
+    /// <summary>What others found of receipts.</summary>
+    public JsonObject Findings() => new() { ["verified"] = ledger.Verified, ["disputed"] = ledger.Disputed };
+
     public static void Write(Output output, string part, JsonNode rows)
     {
         var list = ((JsonArray)rows).OfType<JsonObject>().ToList();
@@ -122,8 +125,6 @@ internal sealed class StateView(LedgerAsOf ledger, DateTimeOffset at)
             })]),
     })]);
 
-    /// <summary>Jobs by status, and what was found of their receipts.</summary>
-    private JsonArray Jobs() => new([.. ledger.Jobs
-        .Append(("receipts verified", ledger.Verified)).Append(("receipts disputed", ledger.Disputed))
-        .Select(pair => new JsonObject { ["status"] = pair.Item1, ["jobs"] = pair.Item2 })]);
+    private JsonArray Jobs() => new(
+        [.. ledger.Jobs.Select(pair => new JsonObject { ["status"] = pair.Status, ["jobs"] = pair.Jobs })]);
 }
