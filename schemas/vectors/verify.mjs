@@ -105,6 +105,33 @@ for (const input of vectors.refused) {
   expect(refused, `not refused: ${input}`);
 }
 
+// The one summary that follows from a finding, and its author's signature over it.
+function checkSummary(where, type, data, by, receipt) {
+  const envelope = JSON.parse(data.summary);
+  const payload = Buffer.from(envelope.payload, 'base64');
+  const [uri, passed] = [`urn:meshledger:event:${receipt}`, type === 'receipt_verified'];
+  const ofReceipt = { meshledger_event: receipt };
+  expect(canonical(data.summary) === data.summary, `${where}: summary is not canonical`);
+  expect(payload.toString() === canonical(JSON.stringify({
+    _type: 'https://in-toto.io/Statement/v1',
+    subject: data.claims.outputs.length === 0 ? [{ name: 'receipt', digest: ofReceipt }]
+      : data.claims.outputs.map(({ name, blake3, sha256 }) => ({ name, digest: { blake3, sha256 } })),
+    predicateType: 'https://slsa.dev/verification_summary/v1',
+    predicate: {
+      verifier: { id: by, version: { [data.engine.name]: data.engine.version } },
+      timeVerified: data.verified_at, resourceUri: uri,
+      policy: { uri: 'urn:meshledger:policy:reexecution:v1' },
+      inputAttestations: [{ uri, digest: ofReceipt }],
+      verificationResult: passed ? 'PASSED' : 'FAILED', verifiedLevels: [passed ? 'MESHLEDGER_REEXECUTED' : 'FAILED'],
+      slsaVersion: '1.1',
+    },
+  })), `${where}: summary`);
+  const pae = Buffer.concat([Buffer.from(`DSSEv1 ${envelope.payloadType.length} ${envelope.payloadType} ${payload.length} `), payload]);
+  expect(envelope.payloadType === 'application/vnd.in-toto+json' && envelope.signatures.length === 1
+    && envelope.signatures[0].keyid === by
+    && verify(null, pae, publicKey(by), Buffer.from(envelope.signatures[0].sig, 'base64')), `${where}: summary's signature`);
+}
+
 const [seen, versions, keys] = [new Set(), new Map(), new Map(vectors.keys.map(key => [key.did, key.seed]))];
 vectors.events.forEach(({ statement, digest, row }, number) => {
   const { by, cause, time, sig, proof } = row.headers;
@@ -125,6 +152,7 @@ vectors.events.forEach(({ statement, digest, row }, number) => {
   expect(cause === null || seen.has(cause), `${where}: cause`);
   expect(row.causation_id === cause && row.seq_id === number + 1, `${where}: columns`);
   expect(row.version === (versions.get(row.stream_id) ?? 0) + 1, `${where}: version`);
+  if (row.data.summary !== undefined) checkSummary(where, row.type, row.data, by, cause);
   versions.set(row.stream_id, row.version);
   seen.add(digest);
 });

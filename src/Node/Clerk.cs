@@ -48,8 +48,24 @@ public sealed class Clerk(IEventStore store)
 
     /// <summary>Asks for a job's end, as its submitter.</summary>
     /// <returns>Null once the request is durable, or why not.</returns>
-    public async Task<Refusal?> CancelAsync(
-        EventAuthor submitter, JobId job, string reason, CancellationToken cancellationToken)
+    public Task<Refusal?> CancelAsync(EventAuthor submitter, JobId job, string reason, CancellationToken cancellationToken) =>
+        SayAsync(
+            submitter, job, new Registry(), new JobEvent.CancelRequested(reason), state => state?.SubmissionDigest,
+            cancellationToken);
+
+    /// <summary>Says what was found of a receipt of a job that has ended.</summary>
+    /// <returns>Null once it is durable, or why not.</returns>
+    public async Task<Refusal?> FindAsync(
+        EventAuthor author, JobId job, JobEvent finding, Digest receipt, CancellationToken cancellationToken)
+    {
+        var registry = new Registry();
+        await RegistryReader.ReadAsync(store, registry, cancellationToken);
+        return await SayAsync(author, job, registry, finding, _ => receipt, cancellationToken);
+    }
+
+    private async Task<Refusal?> SayAsync(
+        EventAuthor author, JobId job, Registry registry, JobEvent said, Func<JobState?, Digest?> cause,
+        CancellationToken cancellationToken)
     {
         var stream = StreamId.OfJob(job);
         for (var round = 0; round < MaxRounds; round++)
@@ -61,13 +77,13 @@ public sealed class Clerk(IEventStore store)
                 state = Job.Evolve(state, EventFact.Of(recorded.Statement));
             }
 
-            var statement = submitter.State(new JobEvent.CancelRequested(reason), state?.SubmissionDigest, stream);
-            if (JobRules.Check(state, EventFact.Of(statement), new Registry()) is { } refusal)
+            var statement = author.State(said, cause(state), stream);
+            if (JobRules.Check(state, EventFact.Of(statement), registry) is { } refusal)
             {
                 return refusal;
             }
 
-            if (await TryAppendAsync(submitter, statement, events.Count, cancellationToken) is { } answer)
+            if (await TryAppendAsync(author, statement, events.Count, cancellationToken) is { } answer)
             {
                 return answer.Refusal;
             }

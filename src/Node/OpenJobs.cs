@@ -16,6 +16,10 @@ internal sealed class OpenJobs(
     IEventStore store, Registry registry, Standings standings, WorkerLinks workers, MarketOptions market, Did node,
     TimeProvider clock, ILogger log)
 {
+    /// <summary>What the stream of a job that has ended ends with.</summary>
+    private static readonly string[] EndTypes =
+        ["job_completed", "job_failed", "job_cancelled", "receipt_verified", "receipt_disputed"];
+
     private readonly ConcurrentDictionary<JobId, JobEntry> _open = new();
     private readonly ConcurrentDictionary<JobId, TaskCompletionSource<JobState>> _waiters = new();
     private readonly ConcurrentDictionary<JobId, byte> _ended = new();
@@ -49,7 +53,7 @@ internal sealed class OpenJobs(
     /// <summary>Loads the jobs that have not ended.</summary>
     public async Task LoadAsync(CancellationToken cancellationToken)
     {
-        var streams = await store.OpenStreamsAsync("job", ["job_completed", "job_failed", "job_cancelled"], cancellationToken);
+        var streams = await store.OpenStreamsAsync("job", EndTypes, cancellationToken);
         foreach (var stream in streams)
         {
             if (stream.IsJob(out var job))
@@ -360,6 +364,8 @@ internal sealed class OpenJobs(
         var isAhead = body switch
         {
             JobEvent.BidPlaced bid => registry.Registration(bid.Registration) is null,
+            IReceiptFinding { Registration: { } own } => registry.Registration(own) is null,
+            IReceiptFinding => true,
             JobEvent.Assigned assigned => assigned.Selection.AsOf > Math.Max(standings.Position, _learned),
             _ => false,
         };

@@ -6,6 +6,7 @@ using MeshLedger.Tools.Bundles;
 using MeshLedger.Tools.Cli;
 using MeshLedger.Tools.Jobs;
 using MeshLedger.Tools.LogVerbs;
+using MeshLedger.Tools.Replay;
 using MeshLedger.Tools.Workers;
 
 namespace MeshLedger.Tools;
@@ -65,6 +66,8 @@ internal static class CommandLine
                 JobCancelCommand.Create(),
                 DeadLetterCommands.Create(),
             },
+            ReplayCommand.Create(),
+            StateCommand.Create(),
             BlobCommands.Create(),
             WorkerCommands.Create(),
             ReputationCommands.Create(),

@@ -194,9 +194,10 @@ public sealed partial class Store
     {
         var slice = !instance.Module.Pausable ? long.MaxValue : Tier == Tier.Interpreter ? SlowSlice : Slice;
         var end = Math.Min(FuelLimit, used > long.MaxValue - slice ? long.MaxValue : used + slice);
-        if (PauseMark > used)
+        if (PauseMark > used || Pausable)
         {
-            end = Math.Min(end, PauseMark);
+            // A mark that was reached before pauses at the very next check point.
+            end = Math.Min(end, Math.Max(PauseMark, used));
         }
         SliceEnd = end;
         return instance.Fuel = end - used;

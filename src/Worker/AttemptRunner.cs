@@ -16,7 +16,7 @@ internal sealed class AttemptRunner(
     Outbox outbox, EventAuthor author, BlobStore blobs, TimeProvider clock, ILogger log)
 {
     /// <summary>An operation that stops by itself at the time limit says more about it than one that is cut off.</summary>
-    private static readonly TimeSpan TimeoutGrace = TimeSpan.FromSeconds(5);
+    internal static readonly TimeSpan TimeoutGrace = TimeSpan.FromSeconds(5);
 
     /// <summary>Returns once the attempt has ended and its receipt is on its way; the inner task ends when the ledger
     /// has the receipt, or refused it.</summary>
@@ -171,7 +171,7 @@ internal sealed class AttemptRunner(
         }
     }
 
-    private static OperationResult Failure(string code, string message, bool recoverable) => new()
+    internal static OperationResult Failure(string code, string message, bool recoverable) => new()
     {
         EngineName = "builtin",
         EngineVersion = typeof(AttemptRunner).Assembly.GetName().Version!.ToString(3),

@@ -8,7 +8,7 @@ public sealed class CommandTests
     private static readonly string[] Verbs =
     [
         "", "up", "job", "job submit", "job list", "job show", "job why", "job history", "job watch", "job logs",
-        "job outputs", "job wait", "job cancel", "job dead list", "job dead redrive", "blob", "blob add", "blob get", "blob has",
+        "job outputs", "job wait", "job cancel", "job dead list", "job dead redrive", "replay", "state", "blob", "blob add", "blob get", "blob has",
         "blob info", "blob list", "blob tag", "blob untag", "blob gc", "blob verify", "blob fetch", "blob push", "blob peers",
         "worker", "worker list", "worker show", "worker drain", "worker resume", "worker retire", "reputation show",
         "reputation list", "federation found", "federation grant", "federation revoke", "federation list", "federation show",
@@ -68,6 +68,12 @@ public sealed class CommandTests
                 Assert.DoesNotContain(shown, letter => letter is (< ' ' and not '\n') or '\u202E' or '\u009B');
             }
         }
+
+        foreach (var more in (string[][])[[], ["--diff", "v1", "v9"], ["--execute", "--dry-run"]])
+        {
+            var shown = (await node.RunAsync(["replay", "evil-job-0001", .. more])).With(0);
+            Assert.DoesNotContain(shown, letter => letter is (< ' ' and not '\n') or '\u202E' or '\u009B');
+        }
     }
 
     [Theory]
@@ -90,6 +96,17 @@ public sealed class CommandTests
     [InlineData("aid request")]
     [InlineData("aid request --tag a --parameters []")]
     [InlineData("reputation show alpha --as-of 0")]
+    [InlineData("replay x")]
+    [InlineData("replay some-job-0001 --at noon")]
+    [InlineData("replay some-job-0001 --at v0")]
+    [InlineData("replay some-job-0001 --at position:-1")]
+    [InlineData("replay some-job-0001 --diff v1")]
+    [InlineData("replay some-job-0001 --at v1 --execute")]
+    [InlineData("replay some-job-0001 --keep /tmp/nowhere")]
+    [InlineData("replay some-job-0001 --execute --keep /")]
+    [InlineData("replay some-job-0001 --execute --peer nohost")]
+    [InlineData("state --at v3")]
+    [InlineData("state everything")]
     [InlineData("aid request --tag a --parameters {")]
     [InlineData("federation grant hospitals alpha --scope Bad_Scope")]
     [InlineData("projections rebuild bogus")]

@@ -150,6 +150,20 @@ public sealed class StoryAuditTests(StoryAuditTests.OneDatabase one) : IClassFix
         ["a receipt is of another attempt"] = (
             Once<JobEvent.ReceiptIssued>(issued => issued with { Attempt = issued.Attempt + 1 }),
             "illegal_event", "WRONG_ATTEMPT"),
+        ["a receipt is called right that is not"] = (
+            body => body is JobEvent.ReceiptDisputed disputed
+                ?
+                [
+                    new JobEvent.ReceiptVerified(
+                        disputed.Attempt, disputed.Worker, disputed.Registration, disputed.Engine, disputed.VerifiedAt,
+                        disputed.Found, disputed.Checkpoints, disputed.Summary),
+                ]
+                : [body],
+            "illegal_event", "WRONG_FINDING"),
+        ["a finding is summed up as another"] = (
+            Once<JobEvent.ReceiptVerified>(verified => verified with { VerifiedAt = verified.VerifiedAt.AddDays(1) }),
+            "illegal_event", "WRONG_SUMMARY"),
+        ["a node finds twice"] = (Twice<JobEvent.ReceiptVerified>(), "illegal_event", "FINDING_EXISTS"),
         ["the dearer bid wins"] = (
             Once<JobEvent.Assigned>(
                 assigned => assigned with

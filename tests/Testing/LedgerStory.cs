@@ -182,6 +182,25 @@ public sealed class LedgerStory
         Receive(job, Workers[2], "same");
         Receive(job, Workers[1], "other");
         End(job, new JobCommand.Settle(new Dictionary<Did, string>(), RetryPolicy.Default));
+        Judge(job);
+    }
+
+    /// <summary>Who runs the job again finds the third worker right, and the second wrong.</summary>
+    private void Judge(Telling job)
+    {
+        var history = new ReceiptHistory(_events.Select(signed => signed.Statement)
+            .Where(statement => statement.Stream == StreamId.OfJob(job.Id)).Select(EventFact.Of));
+        var found = RunClaims.Of(history.Receipts[0].Receipt);
+        foreach (var (i, by, registration) in new (int, SigningKey, Digest?)[]
+        {
+            (1, Node, null), (2, Workers[2], _registrations[Workers[2].Did]),
+        })
+        {
+            var receipt = history.Receipts[i];
+            var compared = RunComparison.Of(RunClaims.Of(receipt.Receipt), [], found, new Dictionary<long, FoundState>());
+            Report(
+                job, by, compared.Tell(receipt, registration, new EngineName("builtin", "0.1.0"), Now, by), receipt.Digest);
+        }
     }
 
     /// <summary>Fails for good, and the worker gets a part for its trouble. Its submitter runs it again.</summary>

@@ -77,6 +77,8 @@ public static class EventCodec
         Kind<JobEvent.Completed>("job_completed"),
         Kind<JobEvent.Failed>("job_failed"),
         Kind<JobEvent.Cancelled>("job_cancelled"),
+        Kind<JobEvent.ReceiptVerified>("receipt_verified"),
+        Kind<JobEvent.ReceiptDisputed>("receipt_disputed"),
         Kind<FederationEvent.Founded>("federation_founded"),
         Kind<FederationEvent.MembershipGranted>("membership_granted"),
         Kind<FederationEvent.MembershipRevoked>("membership_revoked"),
@@ -89,6 +91,9 @@ public static class EventCodec
 
     private static readonly Dictionary<string, EventKind> ByType = Kinds.ToDictionary(kind => kind.Type);
     private static readonly Dictionary<Type, EventKind> ByClrType = Kinds.ToDictionary(kind => kind.ClrType);
+
+    /// <summary>How the claims of a receipt are written.</summary>
+    internal static JsonTypeInfo<RunClaims> ClaimsJson { get; } = (JsonTypeInfo<RunClaims>)Json.GetTypeInfo(typeof(RunClaims));
 
     /// <summary>The wire name of an event.</summary>
     public static string TypeOf(LedgerEvent body) => ByClrType[body.GetType()].Type;
@@ -225,6 +230,8 @@ internal sealed class TimeConverter : JsonConverter<DateTimeOffset>
 [JsonSerializable(typeof(JobEvent.AttemptEnded))]
 [JsonSerializable(typeof(JobEvent.CancelRequested))]
 [JsonSerializable(typeof(JobEvent.Cancelled))]
+[JsonSerializable(typeof(JobEvent.ReceiptVerified))]
+[JsonSerializable(typeof(JobEvent.ReceiptDisputed))]
 [JsonSerializable(typeof(FederationEvent.Founded), TypeInfoPropertyName = "FederationFounded")]
 [JsonSerializable(typeof(FederationEvent.MembershipGranted))]
 [JsonSerializable(typeof(FederationEvent.MembershipRevoked))]
@@ -240,4 +247,6 @@ internal sealed class TimeConverter : JsonConverter<DateTimeOffset>
 [JsonSerializable(typeof(ConsideredBid[]))]
 [JsonSerializable(typeof(ReceiptOutput[]))]
 [JsonSerializable(typeof(AttestationSignature[]))]
+[JsonSerializable(typeof(ClaimedOutput[]))]
+[JsonSerializable(typeof(RunDifference[]))]
 internal sealed partial class EventJson : JsonSerializerContext;

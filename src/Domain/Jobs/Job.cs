@@ -54,7 +54,8 @@ public sealed record RetryPolicy(TimeSpan FirstDelay, TimeSpan MaxDelay, int Max
 /// <summary>
 /// The life of a job:
 /// <c>submitted -> bidding_open -> bidding_closed -> assigned -> executing -> completed | failed | cancelled</c>, with
-/// <c>retrying -> bidding_open</c> after an attempt that came to nothing. <see cref="Evolve"/> is the only way state
+/// <c>retrying -> bidding_open</c> after an attempt that came to nothing; after the end, only what others find of its
+/// receipts. <see cref="Evolve"/> is the only way state
 /// changes; <see cref="Decide"/> is what a node does about a state. A command that has been carried out leads to no
 /// further events.
 /// </summary>
@@ -149,6 +150,9 @@ public static class Job
         (_, JobEvent.Failed failed) => End(Next(state, JobStatus.Failed), failed, failed.Outcomes, failed.Error, fact),
         (_, JobEvent.Cancelled cancelled) =>
             End(Next(state, JobStatus.Cancelled), cancelled, cancelled.Outcomes, null, fact),
+        (_, IReceiptFinding finding) => state.Status.IsTerminal()
+            ? state with { Version = state.Version + 1, Book = state.Book.Add(finding, fact) }
+            : throw new InvalidHistoryException("Receipts are judged after the job's end."),
         _ => throw new InvalidHistoryException($"Event {Name(fact)} is none of a job's."),
     };
 
@@ -190,8 +194,13 @@ public static class Job
         }
 
         var digest = fact.Digest;
+        var registration = state.RunOf(fact.By)?.Bid.Body.Registration ?? default;
         return WithRun(
-            state with { ReceiptDigest = digest },
+            state with
+            {
+                ReceiptDigest = digest,
+                Book = state.Book.Add(digest, issued.Attempt, fact.By, registration, issued.Receipt),
+            },
             fact.By,
             run => run with { Receipt = issued.Receipt, ReceiptDigest = digest });
     }

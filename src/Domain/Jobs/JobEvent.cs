@@ -105,4 +105,34 @@ public abstract record JobEvent : LedgerEvent
     /// <summary>By the node, with the refund, in one transaction. Cause: the request.</summary>
     public sealed record Cancelled(int Attempt, string Operation, ValueList<AttemptOutcome> Outcomes, long Refunded)
         : JobEvent;
+
+    /// <summary>By a node or another worker, after the job's end: it ran the document again, and got what the receipt says.
+    /// Cause: the receipt.</summary>
+    public sealed record ReceiptVerified(
+        int Attempt,
+        Did Worker,
+        Digest? Registration,
+        EngineName Engine,
+        DateTimeOffset VerifiedAt,
+        RunClaims Claims,
+        long Checkpoints,
+        string Summary) : JobEvent, IReceiptFinding;
+
+    /// <summary>By a node or another worker, after the job's end: it ran the document again, and got something else. Cause:
+    /// the receipt.</summary>
+    /// <param name="Found">What it got.</param>
+    /// <param name="Parting">Where the two runs part; null where the run has no places in it.</param>
+    /// <param name="Differences">As they follow from the other members.</param>
+    public sealed record ReceiptDisputed(
+        int Attempt,
+        Did Worker,
+        Digest? Registration,
+        EngineName Engine,
+        DateTimeOffset VerifiedAt,
+        RunClaims Claims,
+        long Checkpoints,
+        RunClaims Found,
+        RunInterval? Parting,
+        ValueList<RunDifference> Differences,
+        string Summary) : JobEvent, IReceiptFinding;
 }

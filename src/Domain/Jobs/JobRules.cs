@@ -29,6 +29,13 @@ public static class JobRules
                 : No("JOB_UNKNOWN", "the job was never submitted");
         }
 
+        if (fact.Body is IReceiptFinding)
+        {
+            return state.Status.IsTerminal()
+                ? FindingRules.Check(state.Book, fact, authority)
+                : No("NOT_ENDED", $"the job is {state.Status.Name()}: its receipts are judged after its end");
+        }
+
         if (state.Status.IsTerminal())
         {
             return No("JOB_ENDED", $"the job has ended: {state.Status.Name()}");

@@ -130,6 +130,9 @@ public sealed record JobState
     /// whose error is the job's; none where no majority said anything.</summary>
     public Run? ResultRun { get; init; }
 
+    /// <summary>Every receipt of the job, and what others found of each.</summary>
+    public ReceiptBook Book { get; init; } = ReceiptBook.Empty;
+
     /// <summary>What was paid to all workers together at the end.</summary>
     public long Paid { get; init; }
 

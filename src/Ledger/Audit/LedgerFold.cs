@@ -189,7 +189,7 @@ internal sealed class LedgerFold
 
         if (stream.Ended)
         {
-            return new Refusal("JOB_ENDED", "the job has ended");
+            return Finding(stream, fact);
         }
 
         if (JobRules.Check(stream.Job, fact, _registry) is { } refusal)
@@ -231,15 +231,33 @@ internal sealed class LedgerFold
 
         if (state.Status.IsTerminal())
         {
-            // Ended jobs are many, and nothing may follow: that they have ended is all that is kept.
+            // Ended jobs are many, and only what others find of their receipts may follow: nothing else is kept.
             stream.Ended = true;
             stream.Job = null;
+            stream.Book = state.Book.Receipts.Count == 0 ? null : state.Book;
             if (_escrow[job].IsDone)
             {
                 _escrow.Remove(job);
             }
         }
 
+        return null;
+    }
+
+    private Refusal? Finding(StreamFold stream, in EventFact fact)
+    {
+        if (fact.Body is not IReceiptFinding finding)
+        {
+            return new Refusal("JOB_ENDED", "the job has ended");
+        }
+
+        var book = stream.Book ?? ReceiptBook.Empty;
+        if (FindingRules.Check(book, fact, _registry) is { } refusal)
+        {
+            return refusal;
+        }
+
+        stream.Book = book.Add(finding, fact);
         return null;
     }
 
@@ -320,6 +338,7 @@ internal sealed class LedgerFold
         public bool Broken { get; set; }
         public bool Ended { get; set; }
         public JobState? Job { get; set; }
+        public ReceiptBook? Book { get; set; }
         public AccountState? Account { get; set; }
         public Digest? LastDigest { get; set; }
     }

@@ -34,6 +34,11 @@ internal static class JobEventText
         JobEvent.Completed completed => Money(completed.Outcomes, completed.Refunded),
         JobEvent.Failed failed => $"{Error(failed.Error)}; {Money(failed.Outcomes, failed.Refunded)}",
         JobEvent.Cancelled cancelled => Money(cancelled.Outcomes, cancelled.Refunded),
+        JobEvent.ReceiptVerified verified => $"the receipt of {Receipt(verified, names)} is right: run again on {verified.Engine.Name}"
+            + (verified.Checkpoints > 0 ? $", {Names.Count(verified.Checkpoints, "checkpoint")} alike" : ""),
+        JobEvent.ReceiptDisputed disputed => $"the receipt of {Receipt(disputed, names)} is wrong in "
+            + string.Join(", ", disputed.Differences.Select(difference => difference.What))
+            + (disputed.Parting is { } parting ? $"; the runs part {parting}" : ""),
         _ => "",
     };
 
@@ -69,6 +74,9 @@ internal static class JobEventText
         var outputs = $"{exit}{Names.Count(receipt.Outputs.Count, "output")}, {took}";
         return receipt.Error is { } error ? $"{Error(error)}; {outputs}" : outputs;
     }
+
+    private static string Receipt(IReceiptFinding finding, Names names) =>
+        $"{names.WorkerId(finding.Worker) ?? Names.Short(finding.Worker.ToString())}, attempt {finding.Attempt},";
 
     private static string Error(JobError error) => $"{error.Code}: {error.Message}";
 

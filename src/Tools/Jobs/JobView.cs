@@ -84,6 +84,15 @@ internal static class JobView
                 ["unmet"] = Names.List(bid.Unmet),
             })]),
             ["receipt"] = run?.Receipt is { } receipt ? Receipt(run, receipt, names) : null,
+            ["findings"] = new JsonArray([.. state.Book.Findings.Select(finding => new JsonObject
+            {
+                ["finding"] = finding.IsVerified ? "verified" : "disputed",
+                ["receipt"] = finding.Receipt.ToString(),
+                ["by"] = finding.By.ToString(),
+                ["role"] = names.Role(finding.By),
+                ["at"] = Timestamps.Write(finding.At),
+                ["parting"] = finding.Parting?.ToString(),
+            })]),
             ["timings"] = new JsonObject
             {
                 ["submitted_at"] = Timestamps.Write(state.SubmittedAt),
@@ -144,6 +153,21 @@ internal static class JobView
         if (receipt.Count > 0)
         {
             WriteReceipt(output, receipt);
+        }
+
+        var findings = Objects(job["findings"]);
+        if (findings.Count > 0)
+        {
+            output.Line();
+            output.Line("Run again by others");
+            output.Table(
+                findings,
+                [
+                    Column.Of("finding"), new("RECEIPT", row => Names.ShortDigest(row.Text("receipt"))),
+                    new("BY", row => $"{row.Text("role")} {Names.Short(row.Text("by"))}"), Column.Of("at"),
+                    Column.Of("parting", heading: "THE RUNS PART"),
+                ],
+                "  ");
         }
     }
 

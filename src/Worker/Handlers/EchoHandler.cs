@@ -17,6 +17,8 @@ public sealed class EchoHandler : IOperationHandler
 
     public HandlerNeeds Needs(JobDocument document) => HandlerNeeds.None;
 
+    public bool IsDeterministic(JobDocument document) => true;
+
     public Task<OperationResult> RunAsync(OperationContext context, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(context);

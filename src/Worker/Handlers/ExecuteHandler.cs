@@ -21,6 +21,12 @@ internal sealed class ExecuteHandler(IReadOnlyList<(string Format, IOperationHan
         return Of(document).Needs(document);
     }
 
+    public bool IsDeterministic(JobDocument document)
+    {
+        ArgumentNullException.ThrowIfNull(document);
+        return Of(document).IsDeterministic(document);
+    }
+
     public Task<OperationResult> RunAsync(OperationContext context, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(context);

@@ -63,6 +63,9 @@ public sealed class HandlerTable
     /// <summary>What this worker can bid for, sorted.</summary>
     public IReadOnlyList<string> Operations { get; }
 
+    /// <summary>What runs an operation; null: nothing here does.</summary>
+    internal IOperationHandler? Find(string operation) => _handlers.GetValueOrDefault(operation);
+
     /// <exception cref="KeyNotFoundException">Not one of <see cref="Operations"/>; no bid was placed for such a job.
     /// </exception>
     public IOperationHandler this[string operation] => _handlers[operation];

@@ -26,6 +26,10 @@ public interface IOperationHandler
     /// </summary>
     Task<OperationResult> RunAsync(OperationContext context, CancellationToken cancellationToken);
 
+    /// <summary>Whether whoever runs this document gets the same outputs, error and exit code, whatever the machine, as
+    /// long as the run is not stopped by time.</summary>
+    bool IsDeterministic(JobDocument document) => false;
+
     /// <summary>False if <see cref="Needs"/> is nothing for every document, so that nobody has to read one for it.</summary>
     bool HasNeeds => false;
 }
@@ -54,6 +58,10 @@ public sealed record OperationContext(JobDocument Document, Action<OperationProg
     /// <summary>Takes the next bytes of an output, <c>stdout</c> or <c>stderr</c>, while the operation runs. All that
     /// was given of one is what the result keeps of it. May be called from any thread, one call at a time.</summary>
     public Action<string, ReadOnlyMemory<byte>> Output { get; init; } = static (_, _) => { };
+
+    /// <summary>Where a run stands still to be compared with another; null: it is not compared, and may save its state.
+    /// </summary>
+    internal RunMarks? Marks { get; init; }
 
     /// <summary>Where the run may begin, and where it puts its state.</summary>
     public Checkpoints Checkpoints { get; init; } = Checkpoints.None;

@@ -57,6 +57,13 @@ internal sealed class WasmHandler(HandlerOptions options, TimeProvider time) : I
             (program + inputs + payload.Stdin.Length >> 20) + 1 + payload.ScratchMb + (payload.HasCheckpoints ? kept : 0));
     }
 
+    /// <summary>What a directory of the worker's holds is the worker's.</summary>
+    public bool IsDeterministic(JobDocument document)
+    {
+        ArgumentNullException.ThrowIfNull(document);
+        return WasmPayload.Read(document, new PayloadReader()) is null or { Directories.Count: 0 };
+    }
+
     public async Task<OperationResult> RunAsync(OperationContext context, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(context);

@@ -45,7 +45,7 @@ internal sealed class WasmRun(
     {
         while (true)
         {
-            var state = program.Run(_saveMark == long.MaxValue ? null : _saveMark);
+            var state = program.Run(PauseMark);
             PassOn();
             if (state != GuestState.Paused)
             {
@@ -54,7 +54,11 @@ internal sealed class WasmRun(
 
             cancellationToken.ThrowIfCancellationRequested();
             var ran = time.GetElapsedTime(_began);
-            if (ran >= _saveAt || program.FuelUsed >= _saveMark)
+            if (context.Marks is { } marks)
+            {
+                marks.Take(program);
+            }
+            else if (ran >= _saveAt || program.FuelUsed >= _saveMark)
             {
                 Save(cancellationToken);
             }
@@ -67,6 +71,11 @@ internal sealed class WasmRun(
             }
         }
     }
+
+    /// <summary>A guest pauses at the first place at which it has used more than this.</summary>
+    private long? PauseMark => context.Marks is { } marks
+        ? marks.Next - 1
+        : _saveMark == long.MaxValue ? null : _saveMark;
 
     private void Save(CancellationToken cancellationToken)
     {

@@ -274,6 +274,40 @@ internal sealed class VectorStory
         var (rival, third) = (Actors.Rival.Did, Actors.Third.Did);
         Say(Actors.Rival, new WorkerEvent.Draining("maintenance"), _registrations[rival], StreamId.OfWorker(rival));
         Say(Actors.Stranger, new WorkerEvent.Retired("sold"), _registrations[third], StreamId.OfWorker(third));
+        Judge();
+    }
+
+    /// <summary>A node gets what the first job's worker got; the third worker gets something else from the second
+    /// checkpoint on.</summary>
+    private void Judge()
+    {
+        var stream = StreamId.OfJob(JobId.Parse("echo-vector-001"));
+        var history = new ReceiptHistory(_told.Select(told => told.Event.Statement)
+            .Where(statement => statement.Stream == stream).Select(EventFact.Of));
+        var (receipt, engine) = (history.Receipts[0], new EngineName("meshledger-wasm", "0.1.0"));
+        var (claims, saved) = (RunClaims.Of(receipt.Receipt), history.Of(receipt));
+        var states = saved.ToDictionary(one => one.Fuel, one => new FoundState(one.Fuel, one.State, one.Size));
+        var time = Actors.Time.AddMilliseconds(_number + 1);
+        Say(
+            Actors.SecondNode,
+            RunComparison.Of(claims, saved, claims, states).Tell(receipt, null, engine, time, Actors.SecondNode),
+            receipt.Digest,
+            stream);
+
+        states[saved[1].Fuel] = new FoundState(saved[1].Fuel, Blake3.Hash("honest"u8), 6);
+        var honest = Output("result", AwkwardName);
+        var found = claims with
+        {
+            Error = "GUEST_TRAPPED",
+            Outputs = [new ClaimedOutput(honest.Name, honest.Size, honest.Blake3, honest.Sha256, false)],
+            StateDigest = null,
+        };
+        Say(
+            Actors.Third,
+            RunComparison.Of(claims, saved, found, states)
+                .Tell(receipt, _registrations[Actors.Third.Did], engine, time, Actors.Third),
+            receipt.Digest,
+            stream);
     }
 
     private static JobEvent.PartialOutputProduced Piece(long sequence, long offset, string text)

@@ -108,7 +108,7 @@ public sealed class JobDecisionTests
     public void Every_event_of_a_job_has_its_place_in_the_fold()
     {
         var folded = new HashSet<Type>();
-        foreach (var history in new[] { JobSpec.Completed, JobSpec.Failed, Everything })
+        foreach (var history in new[] { JobSpec.Completed, JobSpec.Failed, Everything, FindingTests.Judged })
         {
             folded.UnionWith(JobSpec.Given(history).Facts.Select(fact => fact.Body.GetType()));
         }

@@ -165,11 +165,11 @@ public sealed partial class RuleCodeTests
     [Fact]
     public void No_rule_is_without_one()
     {
-        var written = new[] { "Jobs/JobRules.cs", "Jobs/SettlementRules.cs", "Jobs/ReceiptRules.cs", "Jobs/GuestAccount.cs", "Jobs/Checkpoints.cs", "Jobs/JobSubmission.cs", "Nodes/Registry.cs", "Federations/FederationBook.cs", "Aid/AidBoard.cs", "Accounts/Account.cs" }
+        var written = new[] { "Jobs/JobRules.cs", "Jobs/SettlementRules.cs", "Jobs/ReceiptRules.cs", "Jobs/GuestAccount.cs", "Jobs/Checkpoints.cs", "Jobs/FindingRules.cs", "Jobs/JobSubmission.cs", "Nodes/Registry.cs", "Federations/FederationBook.cs", "Aid/AidBoard.cs", "Accounts/Account.cs" }
             .SelectMany(file => Code().Matches(File.ReadAllText(Path.Combine(JobDocumentSamples.Root, "src", "Domain", file))))
             .Select(match => match.Groups[1].Value).ToHashSet();
         Assert.True(written.Count > 50);
-        var tried = OfJobs.Select(one => one.Code).Concat(Nodes.RegistryCodeTests.Codes).ToHashSet();
+        var tried = OfJobs.Select(one => one.Code).Concat(Nodes.RegistryCodeTests.Codes).Concat(FindingTests.Codes).ToHashSet();
 
         // Of accounts and documents: AccountTests and JobRefusalTests.
         string[] elsewhere = ["WRONG_DOCUMENT", "ACCOUNT_NOT_OPEN", "ACCOUNT_OPEN", "WRONG_AMOUNT", "INSUFFICIENT_MANA", "NOT_IN_ESCROW", "WRONG_REGENERATION"];
