@@ -8,6 +8,7 @@ namespace MeshLedger.Ledger.Audit;
 /// <param name="IsOdd">True if a column that nobody signs is not as every append writes it.</param>
 internal sealed record AuditRow(EventRow Row, string? Correlation, bool IsOdd)
 {
+    private const int FirstRows = 32;
     private const int MostRows = 1000;
     private const int MostBytes = 2 << 20;
 
@@ -49,13 +50,15 @@ internal sealed record AuditRow(EventRow Row, string? Correlation, bool IsOdd)
         {
             command.CommandTimeout = 0;
             await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-            var (rows, bytes) = (new List<AuditRow>(MostRows), 0);
+            // Small pieces first, so that a small ledger keeps all cores busy, too.
+            var (most, bytes) = (FirstRows, 0);
+            var rows = new List<AuditRow>(most);
             while (await reader.ReadAsync(cancellationToken))
             {
                 var row = Read(reader);
                 rows.Add(row);
                 bytes += row.Row.Data.Length + (row.Row.Headers?.Length ?? 0) + (2 * row.Correlation?.Length ?? 0);
-                if (rows.Count == MostRows || bytes >= MostBytes)
+                if (rows.Count == most || bytes >= MostBytes)
                 {
                     await HandOverAsync();
                 }
@@ -67,7 +70,8 @@ internal sealed record AuditRow(EventRow Row, string? Correlation, bool IsOdd)
             async Task HandOverAsync()
             {
                 var taken = rows;
-                (rows, bytes) = (new List<AuditRow>(MostRows), 0);
+                (most, bytes) = (Math.Min(most * 3 / 2, MostRows), 0);
+                rows = new List<AuditRow>(most);
                 await chunks.WriteAsync(
                     Task.Run(() => taken.ConvertAll(row => examine(row)).ToArray(), cancellationToken), cancellationToken);
             }

@@ -146,7 +146,10 @@ internal sealed class LedgerFold
 
         foreach (var (request, position, job) in _matches.Missing)
         {
-            Unsettled(request.ToString(), position, $"job_submitted of {job}");
+            if (_only is null || request.ToString() == _only)
+            {
+                Unsettled(request.ToString(), position, $"job_submitted of {job}");
+            }
         }
 
         if (_only is null && Granted + Regenerated != Balances + Held)
