@@ -37,7 +37,7 @@ public sealed class Clerk(IEventStore store)
                 return refusal;
             }
 
-            if (await TryAppendAsync(author, statement, version, cancellationToken) is { } answer)
+            if (await TryAppendAsync(author, statement, version, null, cancellationToken) is { } answer)
             {
                 return answer.Refusal;
             }
@@ -83,7 +83,8 @@ public sealed class Clerk(IEventStore store)
                 return refusal;
             }
 
-            if (await TryAppendAsync(author, statement, events.Count, cancellationToken) is { } answer)
+            var correlation = state!.Submission.Terms.CorrelationId;
+            if (await TryAppendAsync(author, statement, events.Count, correlation, cancellationToken) is { } answer)
             {
                 return answer.Refusal;
             }
@@ -96,10 +97,14 @@ public sealed class Clerk(IEventStore store)
 
     /// <summary>Null if the stream was written meanwhile.</summary>
     private async Task<Answer?> TryAppendAsync(
-        EventAuthor author, Statement statement, long version, CancellationToken cancellationToken)
+        EventAuthor author, Statement statement, long version, string? correlation,
+        CancellationToken cancellationToken)
     {
         var request = new AppendRequest(
-            author.Sign([statement]), new Dictionary<StreamId, long> { [statement.Stream] = version });
+            author.Sign([statement]), new Dictionary<StreamId, long> { [statement.Stream] = version })
+        {
+            Correlations = correlation is null ? null : new Dictionary<StreamId, string> { [statement.Stream] = correlation },
+        };
         return await store.AppendAsync(request, cancellationToken) switch
         {
             AppendOutcome.Appended => new Answer(null),

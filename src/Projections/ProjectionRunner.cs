@@ -23,9 +23,9 @@ internal sealed class ProjectionRunner(IProjection projection, IEventStore store
     public string Name => projection.Name;
 
     /// <summary>The table's comment, by which a table of another version is known.</summary>
-    private string MadeBy => "meshledger " + Digest.OfBytes(Encoding.UTF8.GetBytes(_script));
+    private string MadeBy => MadeByOf(_script);
 
-    private string Shard => projection.Name + ":All";
+    private string Shard => ShardOf(projection.Name);
 
     /// <summary>Makes the table and the position if one of them is missing, for each is worth nothing without the other,
     /// or if the table is of another version.</summary>
@@ -186,7 +186,11 @@ internal sealed class ProjectionRunner(IProjection projection, IEventStore store
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
-    private static string Script(string name)
+    internal static string MadeByOf(string script) => "meshledger " + Digest.OfBytes(Encoding.UTF8.GetBytes(script));
+
+    internal static string ShardOf(string name) => name + ":All";
+
+    internal static string Script(string name)
     {
         using var reader = new StreamReader(Assembly.GetExecutingAssembly().GetManifestResourceStream(name + ".sql")!);
         return reader.ReadToEnd();

@@ -73,6 +73,15 @@ public sealed class ProjectionSet(
         await runner.CatchUpAsync(progress, cancellationToken);
     }
 
+    /// <summary>Builds a projection from the first event up to where it stands, beside what is stored, and compares the two
+    /// row by row. Nothing stays, and nothing is changed.</summary>
+    /// <param name="name">One of <see cref="Names"/>.</param>
+    /// <param name="progress">Gets the position reached.</param>
+    public Task<ProjectionComparison> CompareAsync(
+        string name, IProgress<long>? progress, CancellationToken cancellationToken) =>
+        ProjectionComparison.RunAsync(
+            Table.Select(make => make()).Single(made => made.Name == name), store, database, progress, cancellationToken);
+
     public async Task<IReadOnlyList<ProjectionPosition>> ListAsync(CancellationToken cancellationToken)
     {
         var head = await store.HeadAsync(cancellationToken);

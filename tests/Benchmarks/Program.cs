@@ -8,6 +8,7 @@ var benchmarks = new Dictionary<string, Func<Task>>
     ["projections"] = ReadBenchmarks.ProjectionsAsync,
     ["log"] = LogBenchmark.RunAsync,
     ["audit"] = ReadBenchmarks.AuditAsync,
+    ["audit-memory"] = ReadBenchmarks.AuditMemoryAsync,
     ["jobs"] = JobsBenchmark.RunAsync,
     ["market"] = MarketBenchmark.RunAsync,
     ["blake3"] = Blake3Benchmark.RunAsync,

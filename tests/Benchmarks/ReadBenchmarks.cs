@@ -70,6 +70,55 @@ internal static class ReadBenchmarks
         await AuditAsync("audit_batch100", jobs: 15_000, batch: 100);
     }
 
+    /// <summary>The most memory that a process which audits takes, for ledgers of which one is ten times the other.</summary>
+    public static async Task AuditMemoryAsync()
+    {
+        foreach (var (name, jobs) in new[] { ("audit_memory_100k", 7_700), ("audit_memory_1m", 77_000) })
+        {
+            await using var database = await BenchDatabase.StartAsync();
+            await using (var store = database.OpenStore())
+            {
+                await LedgerHistory.Of(jobs).AppendAsync(store, batch: 100);
+            }
+
+            GC.Collect();
+            var clock = Stopwatch.StartNew();
+            using var audit = NodeProcess.Start(
+                "audit", "--postgres", database.ConnectionString, "--data", Path.Combine(database.Directory, "none"));
+            var peak = 0L;
+            using var pace = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
+            while (!audit.HasExited)
+            {
+                peak = Math.Max(peak, PeakOf(audit.Id));
+                await pace.WaitForNextTickAsync();
+            }
+
+            if (audit.ExitCode != 0)
+            {
+                throw new InvalidOperationException($"The audit ended with {audit.ExitCode}.");
+            }
+
+            Figure.Print(name, peak / 1024.0, "MiB");
+            Console.WriteLine($"whole process: {clock.Elapsed.TotalSeconds:0.0} s");
+        }
+    }
+
+    /// <summary>The most that was resident so far, in KiB; 0 once the process has ended.</summary>
+    private static long PeakOf(int process)
+    {
+        try
+        {
+            var line = File.ReadLines($"/proc/{process}/status").FirstOrDefault(
+                line => line.StartsWith("VmHWM:", StringComparison.Ordinal));
+            return line is null ? 0 : long.Parse(
+                line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], System.Globalization.CultureInfo.InvariantCulture);
+        }
+        catch (IOException)
+        {
+            return 0;
+        }
+    }
+
     private static async Task AuditAsync(string name, int jobs, int batch)
     {
         await using var database = await BenchDatabase.StartAsync();

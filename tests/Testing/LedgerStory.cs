@@ -39,17 +39,17 @@ public sealed class LedgerStory
     /// <summary>What the node goes by when it assigns.</summary>
     public Func<SelectionInput, SelectionInput> Choosing { get; init; } = input => input;
 
-    public SigningKey Node { get; } = SigningKey.Generate();
+    public SigningKey Node { get; init; } = SigningKey.Generate();
 
     /// <summary>Has an account that grows, and no worker.</summary>
-    public SigningKey Submitter { get; } = SigningKey.Generate();
+    public SigningKey Submitter { get; init; } = SigningKey.Generate();
 
     /// <summary>Submits, too, and owns the first worker.</summary>
-    public SigningKey Owner { get; } = SigningKey.Generate();
+    public SigningKey Owner { get; init; } = SigningKey.Generate();
 
-    public SigningKey Stranger { get; } = SigningKey.Generate();
+    public SigningKey Stranger { get; init; } = SigningKey.Generate();
 
-    public SigningKey[] Workers { get; } = [SigningKey.Generate(), SigningKey.Generate(), SigningKey.Generate()];
+    public SigningKey[] Workers { get; init; } = [SigningKey.Generate(), SigningKey.Generate(), SigningKey.Generate()];
 
     public IReadOnlyList<SignedEvent> Events => _events;
 
@@ -83,12 +83,18 @@ public sealed class LedgerStory
     public async Task AppendAsync(IEventStore store)
     {
         var outcome = await store.AppendAsync(
-            new AppendRequest(_events, new Dictionary<StreamId, long>()), CancellationToken.None);
+            new AppendRequest(_events, new Dictionary<StreamId, long>()) { Correlations = Correlations }, CancellationToken.None);
         if (outcome is not AppendOutcome.Appended)
         {
             throw new InvalidOperationException($"The story was not appended: {outcome}");
         }
     }
+
+    /// <summary>What the jobs' documents say, by stream.</summary>
+    public IReadOnlyDictionary<StreamId, string> Correlations => _events.Select(signed => signed.Statement)
+        .Where(statement => statement.Body is JobEvent.Submitted { Terms.CorrelationId: not null })
+        .DistinctBy(statement => statement.Stream)
+        .ToDictionary(statement => statement.Stream, statement => ((JobEvent.Submitted)statement.Body).Terms.CorrelationId!);
 
     /// <summary>One more event.</summary>
     public Digest Say(SigningKey by, LedgerEvent body, Digest? cause, StreamId stream)
@@ -149,7 +155,7 @@ public sealed class LedgerStory
     /// <summary>The first attempt fails, the second, by another worker, does not.</summary>
     private void RunAgain()
     {
-        var job = Submit("job-again", Submitter, """{"max_attempts":3,"priority":7}""");
+        var job = Submit("job-again", Submitter, """{"max_attempts":3,"priority":7}""", observability: """{"correlation_id":"again"}""");
         Attempt(job, Workers[1]);
         Receive(job, Workers[1], null);
         Decide(job, new JobCommand.Settle(new Dictionary<Did, string>(), RetryPolicy.Default));
@@ -288,10 +294,10 @@ public sealed class LedgerStory
     }
 
     private Telling Submit(
-        string id, SigningKey by, string execution, string market = "{}", string metadata = "{}")
+        string id, SigningKey by, string execution, string market = "{}", string metadata = "{}", string observability = "{}")
     {
         var text = $$$"""
-            {"version":"1.0","job_id":"{{{id}}}","created_at":"2026-11-21T01:02:03Z","kind":"VMOperation","operation":"system.echo","payload":{"type":"system.echo.v1","data":null},"execution":{{{execution}}},"market":{{{market}}},"metadata":{{{metadata}}}}
+            {"version":"1.0","job_id":"{{{id}}}","created_at":"2026-11-21T01:02:03Z","kind":"VMOperation","operation":"system.echo","payload":{"type":"system.echo.v1","data":null},"execution":{{{execution}}},"market":{{{market}}},"metadata":{{{metadata}}},"observability":{{{observability}}}}
             """;
         var reading = JobDocumentReader.Read(Encoding.UTF8.GetBytes(text));
         return Submit(
@@ -350,6 +356,10 @@ public sealed class LedgerStory
             var start = Report(job, worker, new JobEvent.ExecutionStarted(job.State.Attempt), job.State.AssignmentDigest);
             Report(job, worker, new JobEvent.ProgressReported(job.State.Attempt, 1, "running", 5000, 40, "Half"), start);
             Report(job, worker, new JobEvent.LeaseRenewed(job.State.Attempt), job.State.AssignmentDigest);
+            Report(job, worker, new JobEvent.PartialOutputProduced(
+                job.State.Attempt, 1, "notes", 0, 4, Blake3.Hash("half"u8), "half", null), start);
+            Report(job, worker, new JobEvent.CheckpointRecorded(
+                job.State.Attempt, 1, Blake3.Hash("state"u8), 5, new EngineName("builtin", "0.1.0"), null, null), start);
         }
     }
 

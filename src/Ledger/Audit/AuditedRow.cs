@@ -1,21 +1,36 @@
 using MeshLedger.Crypto;
 using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Jobs;
+using MeshLedger.Ledger.Transparency;
 
 namespace MeshLedger.Ledger.Audit;
 
-/// <summary>A row with what can be said of it alone: the event that it is, and the faults that it has.</summary>
+/// <summary>A row with what can be said of it alone: the event that it is, the leaf that it is in the log, and the faults
+/// that it has.</summary>
 internal sealed class AuditedRow
 {
-    private AuditedRow(EventRow row)
+    private AuditedRow(AuditRow source)
     {
-        Row = row;
+        Row = source.Row;
+        Correlation = source.Correlation;
+        IsOdd = source.IsOdd;
     }
 
     public EventRow Row { get; }
 
+    public string? Correlation { get; }
+
+    /// <summary>True if a column that nobody signs is not as every append writes it.</summary>
+    public bool IsOdd { get; }
+
     /// <summary>Null when the row cannot be an event.</summary>
     public Statement? Statement { get; private set; }
+
+    /// <summary>The hash of the log entry that the row gives; null when it gives none.</summary>
+    public Digest? Leaf { get; private set; }
+
+    /// <summary>What the row's id adds to the sum over <c>ml_event_ids</c>.</summary>
+    public UInt128 IdTerm { get; private set; }
 
     /// <summary>The signature that the event shares with its batch, and where in the batch it says it stands; null for a
     /// batch of one.</summary>
@@ -24,15 +39,18 @@ internal sealed class AuditedRow
     /// <summary>Null when the body is of no known kind or shape.</summary>
     public LedgerEvent? Body { get; private set; }
 
-    public IReadOnlyList<(string Kind, string Reason)> Faults => _faults ?? [];
+    public IReadOnlyList<AuditFault> Faults => _faults ?? [];
 
-    private List<(string Kind, string Reason)>? _faults;
+    private List<AuditFault>? _faults;
 
-    /// <summary>Recomputes statement, digest, batch root and signature of a row, and compares what stands twice.
+    /// <summary>Recomputes statement, digest, batch root, signature and log entry of a row, and compares what stands twice.
     /// </summary>
-    public static AuditedRow Examine(EventRow row, BatchVerifier verifier)
+    /// <param name="verifiedUpTo">Up to this position signatures are taken as verified.</param>
+    public static AuditedRow Examine(AuditRow source, BatchVerifier verifier, KeyedSum ids, long verifiedUpTo)
     {
-        var audited = new AuditedRow(row);
+        var audited = new AuditedRow(source);
+        var row = source.Row;
+        audited.IdTerm = ids.Of(row.Id, row.Position);
         RecordedEvent recorded;
         EventHeaders headers;
         try
@@ -41,12 +59,14 @@ internal sealed class AuditedRow
         }
         catch (FormatException exception)
         {
-            audited.Fault("not_an_event", exception.Message);
+            audited.Fault("not_an_event", "a signed event", exception.Message, exception.Message);
+            audited.Leaf = LeafOf(row);
             return audited;
         }
 
         var statement = recorded.Statement;
         audited.Statement = statement;
+        audited.Leaf = LeafOf(row, headers, statement.Stream);
         if (headers.Proof is { } proof)
         {
             audited.Batch = (Digest.OfBytes(headers.Signature), proof);
@@ -54,17 +74,20 @@ internal sealed class AuditedRow
 
         if (headers.Digest != statement.Digest)
         {
-            audited.Fault("wrong_digest", $"expected {headers.Digest}, the row gives {statement.Digest}");
+            audited.Fault(
+                "wrong_digest", $"{headers.Digest}", $"{statement.Digest}",
+                $"expected {headers.Digest}, the row gives {statement.Digest}");
         }
-        else if (!recorded.Event.Verify(verifier))
+        else if (row.Position > verifiedUpTo && !recorded.Event.Verify(verifier))
         {
-            audited.Fault("bad_signature", $"the statement is not signed by {statement.By}");
+            audited.Fault(
+                "bad_signature", $"a signature of {statement.By}", "one that does not verify",
+                $"the statement is not signed by {statement.By}");
         }
 
         if (row.Causation != statement.Cause?.ToString())
         {
-            audited.Fault(
-                "wrong_causation", $"expected {statement.Cause?.ToString() ?? "none"}, found {row.Causation ?? "none"}");
+            audited.Fault("wrong_causation", statement.Cause?.ToString() ?? "none", row.Causation ?? "none");
         }
 
         try
@@ -73,14 +96,15 @@ internal sealed class AuditedRow
         }
         catch (FormatException exception)
         {
-            audited.Fault("unknown_event", exception.Message);
+            audited.Fault("unknown_event", "a type and shape of the contract", exception.Message, exception.Message);
             return audited;
         }
 
         if (audited.Body is JobEvent.Submitted submitted
             && JobSubmission.Check(submitted, statement.By, statement.Stream) is { } refusal)
         {
-            audited.Fault("wrong_document", refusal.Message);
+            audited.Fault(
+                "wrong_document", "what the document says", refusal.Message, refusal.Message);
         }
 
         if (audited.Body is JobEvent.ReceiptIssued { Attestation: { } attestation })
@@ -92,5 +116,27 @@ internal sealed class AuditedRow
         return audited;
     }
 
-    private void Fault(string kind, string reason) => (_faults ??= []).Add((kind, reason));
+    /// <summary>The leaf of a row whose body is no event's: entries have no bodies.</summary>
+    private static Digest? LeafOf(EventRow row)
+    {
+        try
+        {
+            return row.Headers is { } headers && StreamId.TryParse(row.Stream, out var stream)
+                ? LeafOf(row, EventHeaders.Read(headers), stream)
+                : null;
+        }
+        catch (FormatException)
+        {
+            return null;
+        }
+    }
+
+    private static Digest LeafOf(EventRow row, EventHeaders headers, StreamId stream) => MerkleTree.LeafHash(LogEntry.Write(
+        headers.By, headers.Digest, row.Position, headers.Proof, headers.Signature, stream, row.Type, row.Version));
+
+    private void Fault(string kind, string expected, string found, string? reason = null)
+    {
+        var fault = new AuditFault(kind, Row.Stream, Row.Version, Row.Position, expected, found);
+        (_faults ??= []).Add(reason is null ? fault : fault with { Reason = reason });
+    }
 }

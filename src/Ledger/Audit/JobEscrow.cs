@@ -76,13 +76,18 @@ internal sealed class JobEscrow(long position, Did submitter, Digest submission,
     }
 
     /// <summary>What should have come by now; null for a job that is simply still open.</summary>
-    public string? Missing() =>
-        !IsHeld && _amount is { } amount ? $"mana_held of {amount}"
-        : !_claimed ? "idempotency_key_claimed"
-        : _toPay.Count > 0 ? $"mana_paid of {_toPay.Values.First()} to {_toPay.Keys.First()}"
-        : _toReceive.Count > 0 ? $"mana_received of {_toReceive.Values.First()} by {_toReceive.Keys.First()}"
-        : _toRefund > 0 ? $"mana_refunded of {_toRefund}"
-        : null;
+    /// <param name="of">On this account alone; null: anywhere.</param>
+    public string? Missing(Did? of = null)
+    {
+        var isPayer = of is null || of == submitter;
+        return !IsHeld && _amount is { } amount && isPayer ? $"mana_held of {amount}"
+            : !_claimed && of is null ? "idempotency_key_claimed"
+            : _toPay.Count > 0 && isPayer ? $"mana_paid of {_toPay.Values.First()} to {_toPay.Keys.First()}"
+            : of is { } worker && _toReceive.TryGetValue(worker, out var own) ? $"mana_received of {own} by {worker}"
+            : _toReceive.Count > 0 && of is null ? $"mana_received of {_toReceive.Values.First()} by {_toReceive.Keys.First()}"
+            : _toRefund > 0 && isPayer ? $"mana_refunded of {_toRefund}"
+            : null;
+    }
 
     private static bool Settle(Dictionary<Did, long> open, Did worker, long amount) =>
         open.TryGetValue(worker, out var expected) && expected == amount && open.Remove(worker);

@@ -7,155 +7,133 @@ using Npgsql;
 namespace MeshLedger.Ledger.Audit;
 
 /// <summary>
-/// Checks a whole ledger from its rows alone, and changes nothing. One reader streams the rows, all cores recompute
-/// statements, digests and signatures, and one fold judges the events in log order. It reads one snapshot, so nodes may
-/// go on writing.
+/// Checks a ledger from its rows, and changes nothing. One reader streams the rows, all cores recompute statements,
+/// digests, signatures and log entries, and one fold judges the events in log order. It reads one snapshot, so nodes may go
+/// on writing.
 /// </summary>
 public static class LedgerAudit
 {
     /// <summary>The most faults that a report lists.</summary>
     public const int MaxFaults = 10_000;
 
-    private const int ChunkSize = 1000;
-
     /// <summary>Audits everything up to the log's head as it is when the audit begins.</summary>
+    public static Task<AuditReport> RunAsync(
+        NpgsqlDataSource database, IProgress<AuditProgress>? progress, CancellationToken cancellationToken) =>
+        RunAsync(database, new AuditOptions(), progress, cancellationToken);
+
+    /// <inheritdoc cref="RunAsync(NpgsqlDataSource, IProgress{AuditProgress}?, CancellationToken)"/>
+    /// <exception cref="IOException">A file of the log cannot be read.</exception>
     public static async Task<AuditReport> RunAsync(
-        NpgsqlDataSource database, IProgress<AuditProgress>? progress, CancellationToken cancellationToken)
+        NpgsqlDataSource database, AuditOptions options, IProgress<AuditProgress>? progress,
+        CancellationToken cancellationToken)
     {
         var clock = Stopwatch.StartNew();
-        var faults = new List<AuditFault>();
-        var count = 0L;
-        void Report(AuditFault fault)
-        {
-            count++;
-            if (faults.Count < MaxFaults)
-            {
-                faults.Add(fault);
-            }
-        }
-
+        var faults = new FaultList();
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
-        await using var first = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken);
-        var transaction = first;
-        var layout = await LedgerLayout.ReadAsync(connection, cancellationToken);
-        var isRight = true;
-        foreach (var difference in layout.Count == 0 ? [] : LedgerLayout.Compare(layout))
-        {
-            isRight = false;
-            Report(new AuditFault("wrong_layout", "", 0, 0, difference));
-        }
+        await faults.CompareLayoutAsync(connection, cancellationToken);
 
-        var fold = new LedgerFold(Report);
+        // What the heads speak of was there before them, so they are looked at first.
+        await using var log = await LogComparison.BeginAsync(database, options, faults.Report, cancellationToken);
+        await using var first = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken);
+        var followed = new HashSet<string>(StringComparer.Ordinal);
+        var fold = new LedgerFold(faults.Report, followed);
         var verifier = new BatchVerifier();
-        var events = 0L;
-        if (await PartAsync("mt_events", FoldAsync))
+        var ids = new KeyedSum();
+        var (events, isOdd) = (0L, false);
+        var isRead = await PartAsync(first, "mt_events", FoldAsync);
+        if (isRead)
         {
             fold.Finish();
-            await PartAsync(
-                "mt_streams", () => SideTables.CompareStreamsAsync(connection, fold, Report, cancellationToken));
+            await log.FinishAsync();
         }
 
-        await PartAsync("ml_event_ids", () => SideTables.CompareIdsAsync(connection, Report, cancellationToken));
+        await PartAsync(first, "mt_streams", async () =>
+        {
+            if (!isRead || !await SideTables.AgreeStreamsAsync(connection, fold.Streams, cancellationToken))
+            {
+                await SideTables.CompareStreamsAsync(connection, null, faults.Report, cancellationToken);
+            }
+        });
+        await PartAsync(first, "ml_event_ids", async () =>
+        {
+            if (!isRead || !await SideTables.AgreeIdsAsync(connection, ids, cancellationToken))
+            {
+                await SideTables.CompareIdsAsync(connection, null, faults.Report, cancellationToken);
+            }
+        });
+        await PartAsync(first, "columns that are not signed", async () =>
+        {
+            if (!isRead || isOdd)
+            {
+                await SideTables.CompareUnsignedAsync(connection, null, faults.Report, cancellationToken);
+            }
+        });
         await PartAsync(
-            "columns that are not signed", () => SideTables.CompareUnsignedAsync(connection, Report, cancellationToken));
-        await transaction.RollbackAsync(cancellationToken);
-        await using var second = transaction = await connection.BeginTransactionAsync(cancellationToken);
+            first, "mt_event_progression",
+            () => SideTables.CompareProgressionAsync(connection, Math.Max(0, fold.Position), faults.Report, cancellationToken));
+        await first.RollbackAsync(cancellationToken);
+        await using var second = await connection.BeginTransactionAsync(cancellationToken);
         await PartAsync(
-            "mt_events_sequence",
-            () => SequencePlace.CompareAsync(transaction, fold.Position, Report, cancellationToken));
+            second, "mt_events_sequence",
+            () => SequencePlace.CompareAsync(second, fold.Position, faults.Report, cancellationToken));
         return new AuditReport(
-            events, fold.StreamCount, verifier.Verified, fold.Position, fold.Founder, fold.Granted,
-            fold.Regenerated, fold.Balances, fold.Held, clock.Elapsed, faults, count);
+            events, fold.Streams.Count, verifier.Verified, fold.Position, fold.Founder, fold.Granted,
+            fold.Regenerated, fold.Balances, fold.Held, clock.Elapsed, faults.Faults, faults.Count)
+        {
+            Tree = log.Tree,
+            Selections = fold.Selections,
+            HeadsCompared = log.Compared,
+            Remarks = log.Remarks,
+        };
 
         async Task FoldAsync()
         {
-            var total = await ScalarAsync(connection, "SELECT count(*) FROM mt_events", cancellationToken);
+            var total = await HeadAsync(connection, cancellationToken);
+            await FollowedAsync(connection, followed, cancellationToken);
+            await using var command = new NpgsqlCommand(AuditRow.Query(""), connection);
+            command.Parameters.Add(AuditRow.Kinds());
             var chunks = Channel.CreateBounded<Task<AuditedRow[]>>(Environment.ProcessorCount * 2);
-            var reading = ReadAsync(connection, chunks.Writer, verifier, cancellationToken);
+            var reading = AuditRow.ReadAsync(
+                command, chunks.Writer, row => AuditedRow.Examine(row, verifier, ids, options.VerifiedUpTo), cancellationToken);
             await foreach (var chunk in chunks.Reader.ReadAllAsync(cancellationToken))
             {
                 foreach (var audited in await chunk)
                 {
                     fold.Take(audited);
+                    ids.Add(audited.IdTerm);
+                    isOdd |= audited.IsOdd;
+                    await log.TakeAsync(audited.Leaf, audited.Row.Position);
                     events++;
                 }
 
-                progress?.Report(new AuditProgress(events, total));
+                progress?.Report(new AuditProgress(events, Math.Max(total, events)));
             }
 
             await reading;
         }
 
-        // What was changed under it cannot be read as it should be: that is a fault, and the other parts are still
-        // looked at.
-        async Task<bool> PartAsync(string what, Func<Task> look)
-        {
-            await transaction.SaveAsync("part", cancellationToken);
-            try
-            {
-                await look();
-                return true;
-            }
-            catch (PostgresException exception) when (!isRight && exception.SqlState is
-                PostgresErrorCodes.UndefinedColumn or PostgresErrorCodes.UndefinedTable
-                or PostgresErrorCodes.UndefinedFunction or PostgresErrorCodes.DatatypeMismatch
-                or PostgresErrorCodes.WrongObjectType)
-            {
-                await transaction.RollbackAsync("part", cancellationToken);
-                Report(new AuditFault("wrong_layout", "", 0, 0, $"{what} cannot be read: {exception.MessageText}"));
-            }
-            catch (Exception exception) when (!isRight && EventRow.IsOfTheValue(exception))
-            {
-                Report(new AuditFault("wrong_layout", "", 0, 0, $"{what} cannot be read: {exception.Message}"));
-            }
+        Task<bool> PartAsync(NpgsqlTransaction transaction, string what, Func<Task> look) =>
+            faults.PartAsync(transaction, what, look, cancellationToken);
+    }
 
-            return false;
+    /// <summary>The streams in which something stands that may follow a job's end.</summary>
+    private static async Task FollowedAsync(
+        NpgsqlConnection connection, HashSet<string> followed, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand(
+            "SELECT DISTINCT left(stream_id, 1000) FROM mt_events WHERE type IN ('receipt_verified', 'receipt_disputed')",
+            connection);
+        command.CommandTimeout = 0;
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            followed.Add(reader.GetString(0));
         }
     }
 
-    private static async Task ReadAsync(
-        NpgsqlConnection connection, ChannelWriter<Task<AuditedRow[]>> chunks, BatchVerifier verifier,
-        CancellationToken cancellationToken)
+    private static async Task<long> HeadAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
-        try
-        {
-            await using var command = new NpgsqlCommand(
-                $"SELECT {EventRow.Columns} FROM mt_events e ORDER BY e.seq_id", connection);
-            command.CommandTimeout = 0;
-            await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-            var rows = new List<EventRow>(ChunkSize);
-            while (await reader.ReadAsync(cancellationToken))
-            {
-                rows.Add(EventRow.Read(reader));
-                if (rows.Count == ChunkSize)
-                {
-                    await HandOverAsync();
-                }
-            }
-
-            await HandOverAsync();
-            chunks.Complete();
-
-            async Task HandOverAsync()
-            {
-                var taken = rows;
-                rows = new List<EventRow>(ChunkSize);
-                await chunks.WriteAsync(
-                    Task.Run(() => taken.ConvertAll(row => AuditedRow.Examine(row, verifier)).ToArray(), cancellationToken),
-                    cancellationToken);
-            }
-        }
-        catch (Exception exception)
-        {
-            chunks.Complete(exception);
-            throw;
-        }
-    }
-
-    private static async Task<long> ScalarAsync(
-        NpgsqlConnection connection, string sql, CancellationToken cancellationToken)
-    {
-        await using var command = new NpgsqlCommand(sql, connection);
+        await using var command = new NpgsqlCommand("SELECT coalesce(max(seq_id), 0) FROM mt_events", connection);
         return (long)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 }

@@ -18,19 +18,28 @@ namespace MeshLedger.Ledger.Audit;
 internal sealed class LedgerFold
 {
     private readonly Action<AuditFault> _report;
+    private readonly string? _only;
     private readonly Registry _registry = new();
     private readonly ReputationFigures _figures;
     private readonly AidMatches _matches;
-    private readonly Dictionary<string, StreamFold> _streams = [];
     private readonly Dictionary<JobId, JobEscrow> _escrow = [];
     private readonly BatchPlaces _batches = new();
     private long _position;
 
-    public LedgerFold(Action<AuditFault> report)
+    /// <param name="only">The one stream that is judged: of others there is what it rests on, and of accounts what
+    /// concerns it. Null: the whole ledger.</param>
+    /// <param name="followed">As <see cref="FoldedStreams"/> has it.</param>
+    public LedgerFold(Action<AuditFault> report, IReadOnlySet<string>? followed, string? only = null)
     {
+        Streams = new FoldedStreams(followed);
         _report = report;
+        _only = only;
         _figures = new ReputationFigures(_registry);
         _matches = new AidMatches(_registry.Aid);
+        if (only is not null)
+        {
+            _figures.Stop();
+        }
     }
 
     public Did? Founder => _registry.Founder.IsDefault ? null : _registry.Founder;
@@ -41,24 +50,22 @@ internal sealed class LedgerFold
 
     public long Regenerated { get; private set; }
 
-    public long Balances => _streams.Values.Sum(stream => stream.Account?.Balance ?? 0);
+    public long Balances => Streams.Open.Sum(stream => stream.Account?.Balance ?? 0);
 
-    public long Held => _streams.Values.Sum(stream => stream.Account?.Held ?? 0);
+    public long Held => Streams.Open.Sum(stream => stream.Account?.Held ?? 0);
 
-    /// <summary>The versions at which the streams stand.</summary>
-    public IEnumerable<(string Stream, long Version)> Streams =>
-        _streams.Select(pair => (pair.Key, pair.Value.Version));
+    public FoldedStreams Streams { get; }
 
-    public long StreamCount => _streams.Count;
+    /// <summary>The assignments whose choice was made again from the bids.</summary>
+    public long Selections { get; private set; }
 
     public void Take(AuditedRow audited)
     {
         var row = audited.Row;
-        if (row.Position != _position + 1)
+        if (_only is null && row.Position != _position + 1)
         {
             Report(
-                "wrong_position",
-                row,
+                "wrong_position", row, $"position {_position + 1}", $"position {row.Position}",
                 row.Position < 1 ? $"positions begin at 1, found {row.Position}"
                     : row.Position <= _position ? $"position {row.Position} stands twice"
                     : $"positions {_position + 1} to {row.Position - 1} are missing");
@@ -66,34 +73,33 @@ internal sealed class LedgerFold
         }
 
         _position = row.Position;
-        foreach (var (kind, reason) in audited.Faults)
+        foreach (var fault in audited.Faults)
         {
-            Report(kind, row, reason);
-            if (kind == "wrong_digest")
+            _report(fault);
+            if (fault.Kind == "wrong_digest")
             {
                 _figures.Stop();
             }
         }
 
-        if (audited.Batch is { } batch && !_batches.Agrees(batch.Signature, batch.Proof))
+        if (audited.Batch is { } batch && _batches.Disagrees(batch.Signature, batch.Proof) is { } other)
         {
             Report(
-                "wrong_proof",
-                row,
+                "wrong_proof", row, other, $"index {batch.Proof.Index} of {batch.Proof.Size}",
                 $"index {batch.Proof.Index} of {batch.Proof.Size} does not agree with the other events of its signature");
         }
 
-        if (!_streams.TryGetValue(row.Stream, out var stream))
+        var stream = Streams.Of(row.Stream);
+        if (row.Version != stream.Version + 1 && !IsPart(row.Stream))
         {
-            _streams.Add(row.Stream, stream = new StreamFold());
-        }
-
-        if (row.Version != stream.Version + 1)
-        {
-            Report("wrong_version", row, $"expected version {stream.Version + 1} of the stream, found {row.Version}");
+            Report(
+                "wrong_version", row, $"version {stream.Version + 1}", $"version {row.Version}",
+                $"expected version {stream.Version + 1} of the stream, found {row.Version}");
             stream.Broken = true;
         }
 
+        stream.Created = stream.Version == 0 ? row.AppendedAt : stream.Created;
+        stream.Appended = row.AppendedAt;
         stream.Version = row.Version;
         if (audited.Statement is not { } statement || audited.Body is not { } body)
         {
@@ -107,8 +113,12 @@ internal sealed class LedgerFold
             var fact = new EventFact(statement.By, statement.Cause, statement.Digest, statement.Time, body);
             if (Judge(stream, statement, fact, row) is { } refusal)
             {
-                Report("illegal_event", row, $"{refusal.Code}: {refusal.Message}");
+                Illegal(stream, statement, refusal, row);
                 stream.Broken = true;
+            }
+            else
+            {
+                Correlation(stream, body, audited);
             }
         }
 
@@ -117,34 +127,41 @@ internal sealed class LedgerFold
         {
             _figures.Take(statement, body, row.Position);
         }
+
+        if (stream.Ended && !stream.Broken)
+        {
+            Streams.End(row.Stream);
+        }
     }
 
     /// <summary>What is only wrong because nothing more comes.</summary>
     public void Finish()
     {
+        // Of one account, what its jobs lead to on others is not there.
+        var only = _only is not null && StreamId.TryParse(_only, out var name) && name.IsAccount(out var owner) ? owner : (Did?)null;
         foreach (var (job, escrow) in _escrow)
         {
-            if (escrow.Missing() is { } missing)
+            if ((_only is null || only is not null || StreamId.OfJob(job).ToString() == _only) && escrow.Missing(only) is { } missing)
             {
-                _report(new AuditFault(
-                    "unsettled", StreamId.OfJob(job).ToString(), 0, escrow.Position, $"in the same append must stand: {missing}"));
+                Unsettled(_only ?? StreamId.OfJob(job).ToString(), escrow.Position, missing);
             }
         }
 
         foreach (var (request, position, job) in _matches.Missing)
         {
-            _report(new AuditFault(
-                "unsettled", request.ToString(), 0, position, $"in the same append must stand: job_submitted of {job}"));
+            if (_only is null || request.ToString() == _only)
+            {
+                Unsettled(request.ToString(), position, $"job_submitted of {job}");
+            }
         }
 
-        if (Granted + Regenerated != Balances + Held)
+        if (_only is null && Granted + Regenerated != Balances + Held)
         {
             _report(new AuditFault(
-                "mana_not_conserved",
-                "",
-                0,
-                _position,
-                $"{Granted} was granted and {Regenerated} grew, but balances are {Balances} and escrow {Held}"));
+                "mana_not_conserved", "", 0, _position, $"{Granted + Regenerated}", $"{Balances + Held}")
+            {
+                Reason = $"{Granted} was granted and {Regenerated} grew, but balances are {Balances} and escrow {Held}",
+            });
         }
     }
 
@@ -167,11 +184,17 @@ internal sealed class LedgerFold
                     return new Refusal("WRONG_CAUSE", "the cause must be the joining");
                 }
 
+                if (fact.Body is NodeEvent.IdempotencyKeyClaimed claimed)
+                {
+                    // As many as jobs, and nothing follows in their streams: nothing of them is kept.
+                    stream.Ended = true;
+                    return Key(statement, claimed, fact);
+                }
+
                 stream.LastDigest = fact.Digest;
                 _registry.Apply(statement, fact.Body, row.Version, row.Position);
                 return fact.Body switch
                 {
-                    NodeEvent.IdempotencyKeyClaimed claimed => Key(statement, claimed, fact),
                     AidEvent.Matched matched => Match(statement, matched, row),
                     _ => null,
                 };
@@ -187,7 +210,7 @@ internal sealed class LedgerFold
             return new Refusal("WRONG_STREAM", $"{statement.Type} does not belong to stream {statement.Stream}");
         }
 
-        if (stream.Ended)
+        if (stream.IsClosed)
         {
             return Finding(stream, fact);
         }
@@ -199,16 +222,18 @@ internal sealed class LedgerFold
 
         if (fact.Body is JobEvent.Assigned assigned)
         {
-            if (!_escrow[job].IsHeld)
+            if (!_escrow[job].IsHeld && (_only is null || row.Stream == _only))
             {
                 return new Refusal("NOT_HELD", "nobody runs a job that nothing is held for");
             }
 
+            Selections++;
             Figure(_figures.Check(stream.Job!, assigned, fact, row.Position), row);
         }
 
         var state = Domain.Jobs.Job.Evolve(stream.Job, fact);
         stream.Job = state;
+        stream.Correlation = state.Submission.Terms.CorrelationId;
         switch (fact.Body)
         {
             case JobEvent.Submitted submitted:
@@ -231,10 +256,11 @@ internal sealed class LedgerFold
 
         if (state.Status.IsTerminal())
         {
-            // Ended jobs are many, and only what others find of their receipts may follow: nothing else is kept.
-            stream.Ended = true;
+            // Ended jobs are many, and but for what others find of their receipts nothing may follow.
+            stream.IsClosed = true;
+            stream.Ended = !Streams.IsFollowed(row.Stream);
             stream.Job = null;
-            stream.Book = state.Book.Receipts.Count == 0 ? null : state.Book;
+            stream.Book = state.Book.Receipts.Count == 0 || stream.Ended ? null : state.Book;
             if (_escrow[job].IsDone)
             {
                 _escrow.Remove(job);
@@ -269,13 +295,17 @@ internal sealed class LedgerFold
             return new Refusal("WRONG_STREAM", $"{statement.Type} does not belong to stream {statement.Stream}");
         }
 
-        var state = stream.Account ?? AccountState.None;
-        if (Account.Check(state, fact, _registry) is { } refusal)
+        if (!IsPart(row.Stream))
         {
-            return refusal;
+            var state = stream.Account ?? AccountState.None;
+            if (Account.Check(state, fact, _registry) is { } refusal)
+            {
+                return refusal;
+            }
+
+            stream.Account = Account.Evolve(state, body, fact.Time);
         }
 
-        stream.Account = Account.Evolve(state, body, fact.Time);
         switch (body)
         {
             case AccountEvent.Opened opened:
@@ -308,6 +338,10 @@ internal sealed class LedgerFold
         return null;
     }
 
+    /// <summary>An account of which there are only some events.</summary>
+    private bool IsPart(string stream) =>
+        _only is not null && stream != _only && stream.StartsWith("account-", StringComparison.Ordinal);
+
     private Refusal? Key(Statement statement, NodeEvent.IdempotencyKeyClaimed claimed, in EventFact fact) =>
         _escrow.TryGetValue(claimed.JobId, out var escrow) && escrow.TakeKey(statement.Stream, fact.Cause)
             ? null
@@ -315,31 +349,46 @@ internal sealed class LedgerFold
 
     private Refusal? Match(Statement statement, AidEvent.Matched matched, EventRow row)
     {
-        var job = _streams.GetValueOrDefault(StreamId.OfJob(matched.JobId).ToString());
+        var job = Streams.Find(StreamId.OfJob(matched.JobId).ToString());
         return _matches.Take(statement.Stream, matched, job?.Job, job is not null, row.Position);
     }
 
-    /// <summary>A figure that is not so makes the events after it no less legal: the stream is judged further.</summary>
-    private void Figure(string? wrong, EventRow row)
+    /// <summary>The column that says what the document says, which no author signs.</summary>
+    private void Correlation(StreamFold stream, LedgerEvent body, AuditedRow audited)
     {
-        if (wrong is not null)
+        var expected = body is JobEvent ? stream.Correlation : null;
+        if (audited.Correlation != expected)
         {
-            Report("wrong_reputation", row, wrong);
+            Report("wrong_correlation", audited.Row, expected ?? "none", audited.Correlation ?? "none");
         }
     }
 
-    private void Report(string kind, EventRow row, string reason) =>
-        _report(new AuditFault(kind, row.Stream, row.Version, row.Position, reason));
-
-    /// <summary>One stream as far as it was read.</summary>
-    private sealed class StreamFold
+    /// <summary>A figure that is not so makes the events after it no less legal: the stream is judged further.</summary>
+    private void Figure((string Expected, string Found, string Reason)? wrong, EventRow row)
     {
-        public long Version { get; set; }
-        public bool Broken { get; set; }
-        public bool Ended { get; set; }
-        public JobState? Job { get; set; }
-        public ReceiptBook? Book { get; set; }
-        public AccountState? Account { get; set; }
-        public Digest? LastDigest { get; set; }
+        if (wrong is { } figure)
+        {
+            Report("wrong_reputation", row, figure.Expected, figure.Found, figure.Reason);
+        }
+    }
+
+    private void Illegal(StreamFold stream, Statement statement, Refusal refusal, EventRow row)
+    {
+        var (expected, found) = refusal.Code == "WRONG_CHOICE" && statement.Body is JobEvent.Assigned assigned
+            ? SelectionRepeat.Compare(stream.Job!, assigned, _registry)
+            : (refusal.Message, $"{statement.Type} by {statement.By}: {System.Text.Encoding.UTF8.GetString(statement.Data.Span)}");
+        Report("illegal_event", row, expected, found, $"{refusal.Code}: {refusal.Message}");
+    }
+
+    private void Unsettled(string stream, long position, string missing) => _report(new AuditFault(
+        "unsettled", stream, 0, position, missing, "none")
+    {
+        Reason = $"in the same append must stand: {missing}",
+    });
+
+    private void Report(string kind, EventRow row, string expected, string found, string? reason = null)
+    {
+        var fault = new AuditFault(kind, row.Stream, row.Version, row.Position, expected, found);
+        _report(reason is null ? fault : fault with { Reason = reason });
     }
 }

@@ -92,25 +92,25 @@ internal static class LedgerLayout
         return lines;
     }
 
-    /// <summary>A sentence for each object that is missing, that is another, or that nobody made.</summary>
-    public static IEnumerable<string> Compare(IReadOnlyList<string> found)
+    /// <summary>Each object that is missing, that is another, or that nobody made.</summary>
+    public static IEnumerable<(string Name, string? Expected, string? Found)> Compare(IReadOnlyList<string> found)
     {
         var open = Expected.Select(Split).ToDictionary(StringComparer.Ordinal);
         foreach (var (name, text) in found.Select(Split))
         {
             if (!open.Remove(name, out var expected))
             {
-                yield return $"{name} is none of MeshLedger's: {Cut(text)}";
+                yield return (name, null, Cut(text));
             }
             else if (expected != text)
             {
-                yield return $"{name}: expected {Cut(expected)}; found {Cut(text)}";
+                yield return (name, Cut(expected), Cut(text));
             }
         }
 
         foreach (var (name, expected) in open)
         {
-            yield return $"{name} is missing: expected {Cut(expected)}";
+            yield return (name, Cut(expected), null);
         }
     }
 

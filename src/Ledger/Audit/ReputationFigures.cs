@@ -68,7 +68,7 @@ internal sealed class ReputationFigures(Registry registry)
 
     /// <summary>What is wrong with the figures of an assignment that is otherwise as the bids lead to; null if nothing.
     /// </summary>
-    public string? Check(JobState state, JobEvent.Assigned assigned, in EventFact fact, long position)
+    public (string Expected, string Found, string Reason)? Check(JobState state, JobEvent.Assigned assigned, in EventFact fact, long position)
     {
         var (selection, operation) = (assigned.Selection, state.Submission.Operation);
         if (_unsure)
@@ -78,12 +78,16 @@ internal sealed class ReputationFigures(Registry registry)
 
         if (selection.AsOf < Math.Max(0, position - Window) || selection.AsOf >= position)
         {
-            return $"reputations are of position {selection.AsOf}, which is not shortly before {position}";
+            return (
+                $"reputations as of a position from {Math.Max(0, position - Window)} to {position - 1}", $"as of {selection.AsOf}",
+                $"reputations are of position {selection.AsOf}, which is not shortly before {position}");
         }
 
         if ((fact.Time - selection.At).Duration() > ClockRoom)
         {
-            return $"reputations are of {Timestamps.Write(selection.At)}, which is not about when it was said";
+            return (
+                $"reputations as of about {Timestamps.Write(fact.Time)}", $"as of {Timestamps.Write(selection.At)}",
+                $"reputations are of {Timestamps.Write(selection.At)}, which is not about when it was said");
         }
 
         foreach (var considered in assigned.Considered)
@@ -91,7 +95,9 @@ internal sealed class ReputationFigures(Registry registry)
             var points = ReputationBook.Points(Score(considered.Worker, operation, selection.AsOf), selection.At);
             if (points != considered.Reputation)
             {
-                return $"{considered.Worker} had a reputation of {points} for {operation}, not {considered.Reputation}";
+                return (
+                    $"a reputation of {points} of {considered.Worker} for {operation}", $"{considered.Reputation}",
+                    $"{considered.Worker} had a reputation of {points} for {operation}, not {considered.Reputation}");
             }
         }
 
@@ -99,14 +105,16 @@ internal sealed class ReputationFigures(Registry registry)
         if (best is not null && state.Submission.Terms is { Replicas: > 1, AdaptiveReplication: true }
             && Score(best.Worker, operation, selection.AsOf).Streak is var streak && streak != selection.Streak)
         {
-            return $"{best.Worker} had a streak of {streak} for {operation}, not {selection.Streak}";
+            return (
+                $"a streak of {streak} of {best.Worker} for {operation}", $"{selection.Streak}",
+                $"{best.Worker} had a streak of {streak} for {operation}, not {selection.Streak}");
         }
 
         return null;
     }
 
     /// <summary>What is wrong with a submitter's or owner's reputation as an event gives it; null if nothing.</summary>
-    public string? Check(Did submitter, long reputation, DateTimeOffset time, long position)
+    public (string Expected, string Found, string Reason)? Check(Did submitter, long reputation, DateTimeOffset time, long position)
     {
         if (_unsure)
         {
@@ -138,7 +146,9 @@ internal sealed class ReputationFigures(Registry registry)
             Sum(keys, at, time) == reputation || Sum(keys, at, time - BetweenFigureAndEvent) == reputation;
 
         var now = Sum(Keys(submitter, position - 1), position - 1, time);
-        return $"the reputation of {submitter} was {now}, and shortly before not {reputation} either";
+        return (
+            $"a reputation of {now} of {submitter}, or one that it had shortly before", $"{reputation}",
+            $"the reputation of {submitter} was {now}, and shortly before not {reputation} either");
     }
 
     private long Sum(Did[] keys, long asOf, DateTimeOffset at) => SubmitterReputation.Sum(

@@ -19,18 +19,27 @@ internal static class SequencePlace
         var (isStill, last, head) = await LookAsync(transaction, cancellationToken);
         if (isStill && last - head > LargestAppend)
         {
-            report(new AuditFault(
-                "wrong_sequence", "", 0, head, $"mt_events_sequence stands at {last}, the log ends at {head}: it was "
-                + "moved by hand; the next append sets it right"));
+            report(Wrong(head, last) with
+            {
+                Reason = $"mt_events_sequence stands at {last}, the log ends at {head}: it was moved by hand; the next append sets "
+                    + "it right",
+            });
         }
 
         // Without the lock nodes may move it on meanwhile, but never back.
         else if (last < (isStill ? head : audited))
         {
-            report(new AuditFault(
-                "wrong_sequence", "", 0, audited, $"mt_events_sequence stands at {last}, the log ends at {audited}"));
+            report(Wrong(audited, last) with
+            {
+                Reason = $"mt_events_sequence stands at {last}, the log ends at {audited}",
+            });
         }
     }
+
+    private static AuditFault Wrong(long head, long last) => new("wrong_sequence", "", 0, head, $"{head}", $"{last}")
+    {
+        Table = "mt_events_sequence",
+    };
 
     /// <returns>Whether no append was under way while it looked; on a standby, or where somebody holds the lock for long,
     /// that cannot be said.</returns>

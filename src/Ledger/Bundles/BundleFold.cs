@@ -32,11 +32,9 @@ internal sealed class BundleFold(Action<BundleFault> report)
     {
         var (entry, statement) = (one.Entry, one.Statement);
         void Wrong(string kind, string expected, string found) => report(new BundleFault(kind, one.Place, expected, found));
-        if (entry.Proof is { } proof && !_batches.Agrees(Digest.OfBytes(entry.Signature.Span), proof))
+        if (entry.Proof is { } proof && _batches.Disagrees(Digest.OfBytes(entry.Signature.Span), proof) is { } other)
         {
-            Wrong(
-                "wrong_proof", "one size for all events of a signature, and no index twice",
-                $"index {proof.Index} of {proof.Size}");
+            Wrong("wrong_proof", other, $"index {proof.Index} of {proof.Size}");
         }
 
         var (version, last) = _streams.GetValueOrDefault(statement.Stream);

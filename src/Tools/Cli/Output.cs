@@ -11,6 +11,9 @@ internal enum OutputFormat
     Text,
     Json,
     JsonLines,
+
+    /// <summary>Of few verbs, which say so in their help.</summary>
+    Sarif,
 }
 
 /// <summary>One column of a table: its heading, and what it shows of a row.</summary>
@@ -40,6 +43,8 @@ internal sealed class Output(OutputFormat format) : IDisposable
     };
 
     public bool IsText => format == OutputFormat.Text;
+
+    public bool IsSarif => format == OutputFormat.Sarif;
 
     /// <summary>True for text on a terminal, where tables may have lines and colours.</summary>
     public bool IsTerminal { get; } = format == OutputFormat.Text && !Console.IsOutputRedirected;

@@ -15,11 +15,20 @@ namespace MeshLedger.Tools.Cli;
 /// </summary>
 internal sealed class Verb(string name, string description, params string[] examples) : Command(name, description)
 {
+    private bool _knowsSarif;
+
     public IReadOnlyList<string> Examples { get; } = examples;
 
     public Verb Does(Func<Call, Task<int>> work)
     {
         SetAction((parsed, _) => GuardAsync(parsed, work));
+        return this;
+    }
+
+    /// <summary>The verb answers <c>--output sarif</c>, which others refuse.</summary>
+    public Verb AlsoSarif()
+    {
+        _knowsSarif = true;
         return this;
     }
 
@@ -38,8 +47,15 @@ internal sealed class Verb(string name, string description, params string[] exam
         return $"See: {string.Join(' ', names)} --help";
     }
 
-    private static async Task<int> GuardAsync(ParseResult parsed, Func<Call, Task<int>> work)
+    private async Task<int> GuardAsync(ParseResult parsed, Func<Call, Task<int>> work)
     {
+        if (!_knowsSarif && parsed.GetValue(GlobalOptions.Output) == OutputFormat.Sarif)
+        {
+            var code = Fail(ExitCodes.Usage, "--output: expected text, json or jsonl, found 'sarif'.");
+            Messages.Say(HelpOf(parsed));
+            return code;
+        }
+
         using var signals = new StopSignals();
         using var call = new Call(parsed, signals);
         try
@@ -48,13 +64,13 @@ internal sealed class Verb(string name, string description, params string[] exam
         }
         catch (CommandFailure failure)
         {
-            var code = Fail(failure.ExitCode, failure.Message);
-            if (code == ExitCodes.Usage)
+            var exitCode = Fail(failure.ExitCode, failure.Message);
+            if (exitCode == ExitCodes.Usage)
             {
                 Messages.Say(HelpOf(parsed));
             }
 
-            return code;
+            return exitCode;
         }
         catch (OperationCanceledException) when (signals.Token.IsCancellationRequested)
         {
