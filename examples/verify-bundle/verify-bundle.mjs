@@ -271,9 +271,12 @@ function judge(event, ledger) {
       copies.set(`documents/${event.position}.json`, document);
     } else if (may(job, 'a job that was submitted')) {
       const answered = seen.get(cause);
-      may(job.end === null, 'a job that has not ended');
+      const isFinding = /^receipt_(?:verified|disputed)$/.test(type);
+      may((job.end === null) !== isFinding, 'findings after the end of the job, and nothing else');
       may(answered?.stream === stream, 'a cause in its own stream');
-      if (byNodes.includes(type)) may(nodes.has(by), 'a node');
+      if (isFinding) may(answered?.type === 'receipt_issued' && answered.by !== by && (data.registration === null ? nodes.has(by)
+        : seen.get(data.registration)?.type === 'worker_registered' && seen.get(data.registration).by === by), 'another worker, or a node');
+      else if (byNodes.includes(type)) may(nodes.has(by), 'a node');
       else if (type === 'cancel_requested') may(by === job.by && answered?.type === 'job_submitted', 'the submitter');
       else if (type === 'bid_placed') may(seen.get(data.registration)?.type === 'worker_registered' && seen.get(data.registration).by === by, 'a registration of the bidder');
       else if (ofAssignment.includes(type)) may(answered?.type === 'job_assigned' && answered.data.attempt === data.attempt
@@ -332,9 +335,10 @@ function verifyBundle(archive, policy) {
   const events = [...positions].sort((left, right) => left - right).map(position => readEvent(position, entries, head));
   if (faults.length > 0 || !expect(events.length > 0, 'events/', 'an event')) return null;
   const ledger = { founder: null, nodes: new Set(), workers: new Map(), federations: new Map(), jobs: new Map(), seen: new Map(), copies: new Map() };
-  const [versions, batches] = [new Map(), new Map()];
+  const [versions, batches, ids] = [new Map(), new Map(), new Set()];
   for (const event of events) {
-    const { entry: { proof, sig, version }, place, stream } = event;
+    const { entry: { proof, sig, version }, id, place, stream } = event;
+    expect(!ids.has(id) && ids.add(id), place, 'an id that no event before it has');
     expect(version === (versions.get(stream) ?? 0) + 1, place, `version ${(versions.get(stream) ?? 0) + 1} of ${stream}`);
     versions.set(stream, version);
     const batch = batches.get(sig) ?? batches.set(sig, { size: proof?.size ?? 1, taken: new Set() }).get(sig);
