@@ -267,7 +267,7 @@ function judge(event, ledger) {
       const document = Buffer.from(data.document);
       may(!job && event.entry.version === 1 && cause === null, 'a job that is submitted once');
       may(sha256(document).toString('hex') === data.document_sha256 && stream === `job-${JSON.parse(data.document).job_id}`, 'the document of its hash and name');
-      jobs.set(stream, { submission: data, by, event, receipts: [], end: null, versions: 0 });
+      jobs.set(stream, { submission: data, by, event, receipts: [], findings: [], end: null, versions: 0 });
       copies.set(`documents/${event.position}.json`, document);
     } else if (may(job, 'a job that was submitted')) {
       const answered = seen.get(cause);
@@ -288,6 +288,7 @@ function judge(event, ledger) {
         job.receipts.push(event);
         checkReceipt(event, job, copies);
       }
+      if (isFinding) job.findings.push(event);
       if (/^job_(?:completed|failed|cancelled)$/.test(type)) job.end = event;
     }
     const counted = jobs.get(stream);
@@ -376,6 +377,7 @@ function say({ head, events, ledger }) {
     console.log(`${stream.slice('job-'.length)}: ${job.end?.type ?? 'no end'}, submitted by ${job.by} at position ${job.event.position}, ${job.versions} events`);
     for (const { by, position, data: { receipt } } of job.results)
       for (const output of receipt.outputs) console.log(`  ${by} at position ${position}: ${output.name} ${output.sha256}`);
+    for (const { by, position, type } of job.findings) console.log(`  ${type} by ${by} at position ${position}`);
   }
 }
 
