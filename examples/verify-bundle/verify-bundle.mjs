@@ -267,13 +267,16 @@ function judge(event, ledger) {
       const document = Buffer.from(data.document);
       may(!job && event.entry.version === 1 && cause === null, 'a job that is submitted once');
       may(sha256(document).toString('hex') === data.document_sha256 && stream === `job-${JSON.parse(data.document).job_id}`, 'the document of its hash and name');
-      jobs.set(stream, { submission: data, by, event, receipts: [], end: null, versions: 0 });
+      jobs.set(stream, { submission: data, by, event, receipts: [], findings: [], end: null, versions: 0 });
       copies.set(`documents/${event.position}.json`, document);
     } else if (may(job, 'a job that was submitted')) {
       const answered = seen.get(cause);
-      may(job.end === null, 'a job that has not ended');
+      const isFinding = /^receipt_(?:verified|disputed)$/.test(type);
+      may((job.end === null) !== isFinding, 'findings after the end of the job, and nothing else');
       may(answered?.stream === stream, 'a cause in its own stream');
-      if (byNodes.includes(type)) may(nodes.has(by), 'a node');
+      if (isFinding) may(answered?.type === 'receipt_issued' && answered.by !== by && (data.registration === null ? nodes.has(by)
+        : seen.get(data.registration)?.type === 'worker_registered' && seen.get(data.registration).by === by), 'another worker, or a node');
+      else if (byNodes.includes(type)) may(nodes.has(by), 'a node');
       else if (type === 'cancel_requested') may(by === job.by && answered?.type === 'job_submitted', 'the submitter');
       else if (type === 'bid_placed') may(seen.get(data.registration)?.type === 'worker_registered' && seen.get(data.registration).by === by, 'a registration of the bidder');
       else if (ofAssignment.includes(type)) may(answered?.type === 'job_assigned' && answered.data.attempt === data.attempt
@@ -285,6 +288,7 @@ function judge(event, ledger) {
         job.receipts.push(event);
         checkReceipt(event, job, copies);
       }
+      if (isFinding) job.findings.push(event);
       if (/^job_(?:completed|failed|cancelled)$/.test(type)) job.end = event;
     }
     const counted = jobs.get(stream);
@@ -332,9 +336,10 @@ function verifyBundle(archive, policy) {
   const events = [...positions].sort((left, right) => left - right).map(position => readEvent(position, entries, head));
   if (faults.length > 0 || !expect(events.length > 0, 'events/', 'an event')) return null;
   const ledger = { founder: null, nodes: new Set(), workers: new Map(), federations: new Map(), jobs: new Map(), seen: new Map(), copies: new Map() };
-  const [versions, batches] = [new Map(), new Map()];
+  const [versions, batches, ids] = [new Map(), new Map(), new Set()];
   for (const event of events) {
-    const { entry: { proof, sig, version }, place, stream } = event;
+    const { entry: { proof, sig, version }, id, place, stream } = event;
+    expect(!ids.has(id) && ids.add(id), place, 'an id that no event before it has');
     expect(version === (versions.get(stream) ?? 0) + 1, place, `version ${(versions.get(stream) ?? 0) + 1} of ${stream}`);
     versions.set(stream, version);
     const batch = batches.get(sig) ?? batches.set(sig, { size: proof?.size ?? 1, taken: new Set() }).get(sig);
@@ -372,6 +377,7 @@ function say({ head, events, ledger }) {
     console.log(`${stream.slice('job-'.length)}: ${job.end?.type ?? 'no end'}, submitted by ${job.by} at position ${job.event.position}, ${job.versions} events`);
     for (const { by, position, data: { receipt } } of job.results)
       for (const output of receipt.outputs) console.log(`  ${by} at position ${position}: ${output.name} ${output.sha256}`);
+    for (const { by, position, type } of job.findings) console.log(`  ${type} by ${by} at position ${position}`);
   }
 }
 

@@ -44,7 +44,7 @@ public sealed class BundleTests
         Assert.Equal([Wasm, Large], jobs.Select(job => job.GetProperty("job_id").GetString()));
         Assert.All(jobs, job => Assert.True(job.GetProperty("receipts")[0].GetProperty("is_result").GetBoolean()));
         Assert.All(jobs, job => Assert.Empty(job.GetProperty("missing_blobs").EnumerateArray()));
-        var said = (await Meshledger.RunAsync("verify", bundle, "--policy", policy)).With(0);
+        var said = (await Meshledger.RunAsync(["verify", "-", "--policy", policy], await File.ReadAllBytesAsync(bundle), [])).With(0);
         Assert.Contains($"JOB {Wasm}: completed", said, StringComparison.Ordinal);
         Assert.Contains("This claim was re-executed: no.", said, StringComparison.Ordinal);
         Assert.Contains("NOT PROVEN:", said, StringComparison.Ordinal);

@@ -15,6 +15,7 @@ internal sealed class BundleFold(Action<BundleFault> report)
 {
     private readonly Registry _registry = new();
     private readonly HashSet<Digest> _seen = [];
+    private readonly HashSet<EventId> _ids = [];
     private readonly BatchPlaces _batches = new();
     private readonly Dictionary<StreamId, (long Version, Digest Last)> _streams = [];
     private readonly HashSet<StreamId> _broken = [];
@@ -35,6 +36,11 @@ internal sealed class BundleFold(Action<BundleFault> report)
         if (entry.Proof is { } proof && _batches.Disagrees(Digest.OfBytes(entry.Signature.Span), proof) is { } other)
         {
             Wrong("wrong_proof", other, $"index {proof.Index} of {proof.Size}");
+        }
+
+        if (!_ids.Add(statement.Id))
+        {
+            Wrong("wrong_event_id", "an id that no event before it has", statement.Id.ToString());
         }
 
         var (version, last) = _streams.GetValueOrDefault(statement.Stream);

@@ -23,7 +23,7 @@ public sealed record BundleReport(
     Did? Founder,
     int Events,
     IReadOnlyList<BundledBlob> Blobs,
-    IReadOnlyList<JobFinding> Jobs,
+    IReadOnlyList<BundledJob> Jobs,
     IReadOnlyList<BundleFault> Faults)
 {
     /// <summary>True if everything that a bundle can prove was proven.</summary>
@@ -35,7 +35,7 @@ public sealed record BundleReport(
 /// <param name="Versions">How many events of the job there are.</param>
 /// <param name="EndPosition">Of its end; null where it has not ended.</param>
 /// <param name="EndedBy">The node that said so.</param>
-public sealed record JobFinding(
+public sealed record BundledJob(
     JobId Job,
     JobStatus Status,
     Did Submitter,
@@ -44,7 +44,7 @@ public sealed record JobFinding(
     long Position,
     Digest DocumentSha256,
     long Versions,
-    IReadOnlyList<ReceiptFinding> Receipts,
+    IReadOnlyList<BundledReceipt> Receipts,
     long? EndPosition,
     Did? EndedBy,
     IReadOnlyList<BlobHash> MissingBlobs);
@@ -52,5 +52,17 @@ public sealed record JobFinding(
 /// <summary>A worker's signed account of an attempt.</summary>
 /// <param name="Name">What the worker calls itself.</param>
 /// <param name="IsResult">True if the job ended with this as its result.</param>
-public sealed record ReceiptFinding(
-    Did Worker, string? Name, long Position, Digest Digest, int Attempt, Receipt Receipt, bool IsAttested, bool IsResult);
+public sealed record BundledReceipt(
+    Did Worker,
+    string? Name,
+    long Position,
+    Digest Digest,
+    int Attempt,
+    Receipt Receipt,
+    bool IsAttested,
+    bool IsResult,
+    IReadOnlyList<Reexecution> Reexecutions);
+
+/// <summary>Somebody signed that he ran the job again.</summary>
+/// <param name="Agrees">True if he got what the receipt says.</param>
+public sealed record Reexecution(Did By, bool Agrees, long Position);

@@ -36,7 +36,7 @@ public static class BundleVerifier
         }
 
         Did? founder = fold.Registry.Founder.IsDefault ? null : fold.Registry.Founder;
-        var jobs = faults.Count == 0 ? BundleFindings.Of(fold, content.Blobs, faults.Add) : [];
+        var jobs = faults.Count == 0 ? BundleJobs.Of(fold, content.Blobs, faults.Add) : [];
         if (faults.Count == 0)
         {
             Trust(policy, founder, jobs, faults.Add);
@@ -149,7 +149,7 @@ public static class BundleVerifier
         }
     }
 
-    private static void Trust(BundlePolicy policy, Did? founder, IReadOnlyList<JobFinding> jobs, Action<BundleFault> report)
+    private static void Trust(BundlePolicy policy, Did? founder, IReadOnlyList<BundledJob> jobs, Action<BundleFault> report)
     {
         if (policy.Founder is { } expected && founder != expected)
         {

@@ -8,7 +8,7 @@ namespace MeshLedger.Ledger.Bundles;
 public static class BundleWords
 {
     /// <summary>Lines about a job of a bundle that is proven.</summary>
-    public static IEnumerable<string> Of(JobFinding job)
+    public static IEnumerable<string> Of(BundledJob job)
     {
         yield return $"{job.Submitter} signed the submission of {job.Job} ({job.Operation}, document SHA-256 {job.DocumentSha256}) and "
             + $"dated it {Timestamps.Write(job.SubmittedAt)}; the log holds that at position {job.Position}.";
@@ -29,10 +29,10 @@ public static class BundleWords
     /// <summary>What nobody may take for proven.</summary>
     public static IEnumerable<string> NotProven(BundleReport report)
     {
-        if (report.Jobs.Any(job => job.Receipts.Count > 0))
+        if (report.Jobs.Any(job => job.Receipts.Any(receipt => receipt.Reexecutions.Count == 0)))
         {
-            yield return "That a result is right: a receipt is its worker's claim. Nothing in the bundle says that anybody ran a job "
-                + "again; several workers that agree are the most that stands here.";
+            yield return "That a result is right: a receipt is its worker's claim. Of those that nobody ran again, several workers that "
+                + "agree are the most that stands here.";
         }
 
         yield return report.Cosigned.Count == 0
@@ -65,23 +65,32 @@ public static class BundleWords
         }
     }
 
-    private static IEnumerable<string> Of(ReceiptFinding finding)
+    private static IEnumerable<string> Of(BundledReceipt told)
     {
-        var receipt = finding.Receipt;
+        var receipt = told.Receipt;
         var program = receipt.Program is { } blob ? $" program {blob}" : " the operation";
         var end = receipt.Error is { } error ? $"and that it failed with {error.Code}" : "with these outputs";
-        yield return $"Worker {finding.Name ?? "without a name"} ({finding.Worker}) signed that in attempt {finding.Attempt} it ran{program} on "
+        yield return $"Worker {told.Name ?? "without a name"} ({told.Worker}) signed that in attempt {told.Attempt} it ran{program} on "
             + $"{receipt.Engine.Name} {receipt.Engine.Version}{Guest(receipt)}, {end}; the log holds that at position "
-            + $"{finding.Position}.";
+            + $"{told.Position}.";
         foreach (var output in receipt.Error is null ? receipt.Outputs : [])
         {
             yield return $"  {output.Name}: {output.Size} bytes{(output.Truncated ? ", cut off" : "")}, SHA-256 {output.Sha256}, "
                 + $"BLAKE3 {output.Blake3}";
         }
 
-        yield return $"  {(finding.IsResult ? "The job ended with this as its result." : "The job did not end with this as its result.")}"
-            + (finding.IsAttested ? " It is attested (in-toto, SLSA)." : "");
-        yield return "  This claim was re-executed: no.";
+        yield return $"  {(told.IsResult ? "The job ended with this as its result." : "The job did not end with this as its result.")}"
+            + (told.IsAttested ? " It is attested (in-toto, SLSA)." : "");
+        if (told.Reexecutions.Count == 0)
+        {
+            yield return "  This claim was re-executed: no.";
+        }
+
+        foreach (var again in told.Reexecutions)
+        {
+            yield return $"  This claim was re-executed: yes, by {again.By}, who signed that it is "
+                + $"{(again.Agrees ? "right" : "wrong")}; the log holds that at position {again.Position}.";
+        }
     }
 
     private static string Guest(Receipt receipt) => receipt.Guest is { } guest

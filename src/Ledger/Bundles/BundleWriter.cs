@@ -18,7 +18,7 @@ public sealed class BundleWriter(ILogSource log, SignedHead head, NoteKey key)
 
     /// <summary>The blobs that these events name: inputs, programs, and outputs that do not stand in the events.</summary>
     public static IReadOnlyList<BlobHash> BlobsOf(IEnumerable<RecordedEvent> events) =>
-        [.. events.SelectMany(one => BundleFindings.BlobsOf(one.Statement.Body)).Distinct()];
+        [.. events.SelectMany(one => BundleJobs.BlobsOf(one.Statement.Body)).Distinct()];
 
     /// <summary>Writes an archive.</summary>
     /// <param name="events">As <see cref="BundleSelection"/> gives them; those after the head are left out.</param>

@@ -121,7 +121,7 @@ internal static class VerifyCommand
         })]),
     };
 
-    private static JsonObject Row(JobFinding job) => new()
+    private static JsonObject Row(BundledJob job) => new()
     {
         ["job_id"] = job.Job.ToString(),
         ["status"] = job.Status.Name(),
@@ -144,7 +144,12 @@ internal static class VerifyCommand
             ["error"] = receipt.Receipt.Error?.Code,
             ["is_result"] = receipt.IsResult,
             ["attested"] = receipt.IsAttested,
-            ["re_executed"] = false,
+            ["re_executed"] = new JsonArray([.. receipt.Reexecutions.Select(again => new JsonObject
+            {
+                ["by"] = again.By.ToString(),
+                ["agrees"] = again.Agrees,
+                ["position"] = again.Position,
+            })]),
             ["outputs"] = new JsonArray([.. receipt.Receipt.Outputs.Select(output => new JsonObject
             {
                 ["name"] = output.Name,

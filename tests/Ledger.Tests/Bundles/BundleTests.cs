@@ -134,6 +134,20 @@ public sealed class BundleTests(BundleFixture fixture) : IClassFixture<BundleFix
             () => fixture.ExportWithAsync(new() { [Blake3.Hash("another"u8)] = bytes }, "job-alone-1"));
     }
 
+    [Fact]
+    public async Task One_event_does_not_stand_at_two_positions()
+    {
+        var archive = Archive.Of(await fixture.ExportAsync("job-alone-1"));
+        var (statement, proof) = (archive["events/1.json"], archive["proofs/1.tlog-proof"]);
+        var faults = new List<BundleFault>();
+        var founded = BundleEvent.Examine(1, statement, proof, archive["checkpoint"], new BatchVerifier(), faults.Add);
+        var fold = new BundleFold(faults.Add);
+        fold.Take(founded!);
+        Assert.Empty(faults);
+        fold.Take(founded! with { Entry = founded.Entry with { Position = 2, Version = 2 } });
+        Assert.Equal("wrong_event_id", faults[0].Kind);
+    }
+
     public static TheoryData<string, string> Lies => new()
     {
         { "a receipt says another attempt", "WRONG_ATTEMPT" },

@@ -7,13 +7,16 @@ using MeshLedger.Domain.Jobs;
 namespace MeshLedger.Ledger.Bundles;
 
 /// <summary>What a bundle's events say of its jobs, once each of them is proven and legal.</summary>
-internal static class BundleFindings
+internal static class BundleJobs
 {
-    public static IReadOnlyList<JobFinding> Of(
+    private const string Verified = "receipt_verified";
+    private const string Disputed = "receipt_disputed";
+
+    public static IReadOnlyList<BundledJob> Of(
         BundleFold fold, IReadOnlyList<BundledBlob> blobs, Action<BundleFault> report)
     {
         var named = new HashSet<BlobHash>();
-        var jobs = new List<JobFinding>();
+        var jobs = new List<BundledJob>();
         foreach (var told in fold.Told.GroupBy(one => one.Job, one => one.Event))
         {
             var events = told.ToList();
@@ -92,7 +95,7 @@ internal static class BundleFindings
         return found;
     }
 
-    private static JobFinding Of(BundleFold fold, JobId job, List<BundleEvent> events, IReadOnlyList<BlobHash> missing)
+    private static BundledJob Of(BundleFold fold, JobId job, List<BundleEvent> events, IReadOnlyList<BlobHash> missing)
     {
         var state = fold.Jobs[job];
         var end = events.Find(one => one.Body is JobEvent.Completed or JobEvent.Failed or JobEvent.Cancelled);
@@ -102,7 +105,7 @@ internal static class BundleFindings
                 .Select(outcome => (outcome.Worker, completed.Attempt))
                 .ToHashSet()
             : [];
-        return new JobFinding(
+        return new BundledJob(
             job,
             state.Status,
             state.Submitter,
@@ -114,7 +117,7 @@ internal static class BundleFindings
             [.. events.Where(one => one.Body is JobEvent.ReceiptIssued).Select(one =>
             {
                 var issued = (JobEvent.ReceiptIssued)one.Body;
-                return new ReceiptFinding(
+                return new BundledReceipt(
                     one.Statement.By,
                     fold.Registry.Worker(one.Statement.By)?.Facts.WorkerId,
                     one.Position,
@@ -122,10 +125,18 @@ internal static class BundleFindings
                     issued.Attempt,
                     issued.Receipt,
                     issued.Attestation is not null,
-                    winners.Contains((one.Statement.By, issued.Attempt)));
+                    winners.Contains((one.Statement.By, issued.Attempt)),
+                    Reexecutions(events, one.Statement.Digest));
             })],
             end?.Position,
             end?.Statement.By,
             missing);
     }
+
+    /// <summary>What others found who ran the job again: events that answer the receipt.</summary>
+    private static IReadOnlyList<Reexecution> Reexecutions(List<BundleEvent> events, Digest receipt) =>
+    [
+        .. events.Where(one => one.Statement.Cause == receipt && one.Statement.Type is Verified or Disputed)
+            .Select(one => new Reexecution(one.Statement.By, one.Statement.Type == Verified, one.Position)),
+    ];
 }
