@@ -37,7 +37,7 @@ internal static class JobEventText
         JobEvent.ReceiptVerified verified => $"the receipt of {Receipt(verified, names)} is right: run again on {verified.Engine.Name}"
             + (verified.Checkpoints > 0 ? $", {Names.Count(verified.Checkpoints, "checkpoint")} alike" : ""),
         JobEvent.ReceiptDisputed disputed => $"the receipt of {Receipt(disputed, names)} is wrong in "
-            + string.Join(", ", disputed.Differences.Select(difference => difference.What))
+            + WaitReasons.Few([.. disputed.Differences.Select(difference => difference.What)])
             + (disputed.Parting is { } parting ? $"; the runs part {parting}" : ""),
         _ => "",
     };

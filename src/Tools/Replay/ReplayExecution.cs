@@ -53,11 +53,6 @@ internal sealed class ReplayExecution(Call call, JobId id)
                 missing.Code == "BLOB_NOT_FOUND" ? ExitCodes.NotFound : ExitCodes.Failed, $"job {id} cannot be run again here: {missing.Message}");
         }
 
-        if (folder is not null)
-        {
-            await KeptOutputs.WriteAsync(folder, rerun.Result.Outputs, call.Stop);
-        }
-
         var rows = new List<JsonObject>();
         foreach (var (receipt, (author, saidBefore, refusal)) in history.Receipts.Zip(chosen))
         {
@@ -80,6 +75,11 @@ internal sealed class ReplayExecution(Call call, JobId id)
             }
 
             rows.Add(view.Compared(compared, author?.Key.Did, saidBefore, DryRun ? null : answer));
+        }
+
+        if (folder is not null)
+        {
+            await KeptOutputs.WriteAsync(folder, rerun.Result.Outputs, call.Stop);
         }
 
         return Tell(job, rerun, took, rows);

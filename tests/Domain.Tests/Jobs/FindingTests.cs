@@ -148,6 +148,19 @@ public sealed class FindingTests
                 .Select(subject => subject.GetProperty("digest").GetProperty("sha256").GetString()));
     }
 
+    [Fact]
+    public void Every_event_of_a_job_says_why_it_may_stand()
+    {
+        var random = new RandomBody(new Random(8));
+        foreach (var kind in EventCodec.Kinds.Where(kind => kind.ClrType.IsSubclassOf(typeof(JobEvent))))
+        {
+            var rule = RuleText.Of(random.Of(kind.ClrType));
+            Assert.All([rule.By, rule.When, rule.Cause], text => Assert.NotEmpty(text));
+        }
+
+        Assert.Throws<ArgumentException>(() => RuleText.Of(Actors.Facts("w")));
+    }
+
     /// <summary>A worker that nobody owns.</summary>
     private static SigningKey Joining(JobSpec spec, byte seed)
     {
