@@ -5,6 +5,7 @@ using MeshLedger.Tools.Blobs;
 using MeshLedger.Tools.Cli;
 using MeshLedger.Tools.Jobs;
 using MeshLedger.Tools.LogVerbs;
+using MeshLedger.Tools.Queries;
 using MeshLedger.Tools.Workers;
 
 namespace MeshLedger.Tools;
@@ -73,6 +74,7 @@ internal static class CommandLine
             KeyCommands.Create(),
             LogCommands.Create(),
             WitnessCommand.Create(),
+            QueryCommand.Create(),
             AuditCommand.Create(),
             ProjectionsCommands.Create(),
             CompletionCommand.Create(),

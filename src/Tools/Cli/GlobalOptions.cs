@@ -34,6 +34,7 @@ internal static class GlobalOptions
             "text" => OutputFormat.Text,
             "json" => OutputFormat.Json,
             "jsonl" => OutputFormat.JsonLines,
+            "csv" => OutputFormat.Csv,
             var other => Refuse(result, $"--output: expected text, json or jsonl, found '{other}'."),
         },
     };

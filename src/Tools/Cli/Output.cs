@@ -11,6 +11,9 @@ internal enum OutputFormat
     Text,
     Json,
     JsonLines,
+
+    /// <summary>Of verbs whose answer is a table; others refuse it.</summary>
+    Csv,
 }
 
 /// <summary>One column of a table: its heading, and what it shows of a row.</summary>
@@ -40,6 +43,8 @@ internal sealed class Output(OutputFormat format) : IDisposable
     };
 
     public bool IsText => format == OutputFormat.Text;
+
+    public OutputFormat Format => format;
 
     /// <summary>True for text on a terminal, where tables may have lines and colours.</summary>
     public bool IsTerminal { get; } = format == OutputFormat.Text && !Console.IsOutputRedirected;
@@ -79,6 +84,12 @@ internal sealed class Output(OutputFormat format) : IDisposable
                 break;
         }
     }
+
+    /// <summary>Rows as CSV: these members of each.</summary>
+    public void Csv(IEnumerable<JsonObject> rows, IReadOnlyList<string> members) => Cli.Csv.Write(_writer, rows, members);
+
+    /// <summary>JSON in one line, with letters as they are.</summary>
+    public static string OneLineOf(JsonNode node) => node.ToJsonString(OneLine);
 
     /// <summary>One object: JSON, or what <paramref name="text"/> makes of it.</summary>
     public void Object(JsonObject value, Action text)

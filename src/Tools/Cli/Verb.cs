@@ -17,6 +17,9 @@ internal sealed class Verb(string name, string description, params string[] exam
 {
     public IReadOnlyList<string> Examples { get; } = examples;
 
+    /// <summary>True if <c>--output csv</c> is one of its formats.</summary>
+    public bool WritesCsv { get; init; }
+
     public Verb Does(Func<Call, Task<int>> work)
     {
         SetAction((parsed, _) => GuardAsync(parsed, work));
@@ -44,6 +47,12 @@ internal sealed class Verb(string name, string description, params string[] exam
         using var call = new Call(parsed, signals);
         try
         {
+            if (call.Output.Format == OutputFormat.Csv && parsed.CommandResult.Command is not Verb { WritesCsv: true })
+            {
+                throw new CommandFailure(
+                    ExitCodes.Usage, "--output: csv is for query and report alone; expected text, json or jsonl.");
+            }
+
             return await work(call);
         }
         catch (CommandFailure failure)
