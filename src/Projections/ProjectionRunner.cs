@@ -186,7 +186,8 @@ internal sealed class ProjectionRunner(IProjection projection, IEventStore store
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
-    private static string Script(string name)
+    /// <summary>What makes a projection's table.</summary>
+    internal static string Script(string name)
     {
         using var reader = new StreamReader(Assembly.GetExecutingAssembly().GetManifestResourceStream(name + ".sql")!);
         return reader.ReadToEnd();

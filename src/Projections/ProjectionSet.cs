@@ -4,6 +4,7 @@ using MeshLedger.Domain.Ports;
 using MeshLedger.Projections.Accounts;
 using MeshLedger.Projections.BlobReferences;
 using MeshLedger.Projections.EventIndex;
+using MeshLedger.Projections.JobRuns;
 using MeshLedger.Projections.JobStatus;
 using MeshLedger.Projections.Reputation;
 using Microsoft.Extensions.Logging;
@@ -30,7 +31,7 @@ public sealed class ProjectionSet(
     private readonly ProjectionRunner[] _runners = [.. Table.Select(make => new ProjectionRunner(make(), store, database))];
 
     /// <summary>The names: <c>job_status</c>, <c>worker_reputation</c>, <c>accounts</c>,
-    /// <c>blob_references</c>, <c>event_index</c>.</summary>
+    /// <c>blob_references</c>, <c>event_index</c>, <c>job_runs</c>.</summary>
     public static IReadOnlyList<string> Names { get; } = [.. Table.Select(make => make().Name)];
 
     private static Func<IProjection>[] Table =>
@@ -40,6 +41,7 @@ public sealed class ProjectionSet(
         () => new AccountsProjection(),
         () => new BlobReferencesProjection(),
         () => new EventIndexProjection(),
+        () => new JobRunsProjection(),
     ];
 
     /// <summary>Keeps every projection up with the log until cancelled.</summary>

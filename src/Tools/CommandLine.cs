@@ -6,6 +6,7 @@ using MeshLedger.Tools.Cli;
 using MeshLedger.Tools.Jobs;
 using MeshLedger.Tools.LogVerbs;
 using MeshLedger.Tools.Queries;
+using MeshLedger.Tools.Reports;
 using MeshLedger.Tools.Workers;
 
 namespace MeshLedger.Tools;
@@ -75,6 +76,7 @@ internal static class CommandLine
             LogCommands.Create(),
             WitnessCommand.Create(),
             QueryCommand.Create(),
+            ReportCommand.Create(),
             AuditCommand.Create(),
             ProjectionsCommands.Create(),
             CompletionCommand.Create(),

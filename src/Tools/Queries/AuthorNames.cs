@@ -51,7 +51,10 @@ internal sealed class AuthorNames
     /// <summary>Role and shortened key.</summary>
     public string Author(string did) => $"{Role(did)} {Names.Short(did)}";
 
-    private string Role(string did) =>
+    public string? WorkerId(string did) => _workers.GetValueOrDefault(did);
+
+    /// <summary><c>worker NAME</c>, <c>node</c>, or <c>submitter</c>.</summary>
+    public string Role(string did) =>
         _workers.TryGetValue(did, out var worker) ? $"worker {worker}" : _admitted.Contains(did) ? "node" : "submitter";
 
     private void Take(string type, string by, JsonElement data)
