@@ -29,6 +29,16 @@ internal sealed class EventIndexProjection : IProjection
         }
 
         await SaveAsync(entries, connection, cancellationToken);
+
+        // Only now: what a worker says after its job has ended may stand in the same batch.
+        foreach (var recorded in events)
+        {
+            if (recorded.Statement.Body is JobEvent.Completed or JobEvent.Failed or JobEvent.Cancelled)
+            {
+                _submissions.Remove(recorded.Statement.Stream.ToString());
+            }
+        }
+
         if (_submissions.Count > MaxRemembered)
         {
             _submissions.Clear();
@@ -68,10 +78,6 @@ internal sealed class EventIndexProjection : IProjection
         At(EventTerms.Job).AddJob(offset, job == 0 || position - job >= uint.MaxValue ? 0 : (uint)(position - job + 1));
         At(EventTerms.Time).AddTime(offset, EventTimes.Of(statement.Time));
         At(EventTerms.Span).Stretch(EventTimes.Of(statement.Time));
-        if (statement.Body is JobEvent.Completed or JobEvent.Failed or JobEvent.Cancelled)
-        {
-            _submissions.Remove(stream);
-        }
     }
 
     /// <summary>A job's submission is the first event of its stream.</summary>

@@ -14,9 +14,11 @@ internal static class Csv
 {
     private const string Formula = "=+-@＝＋－＠";
 
-    public static void Write(TextWriter writer, IEnumerable<JsonObject> rows, IReadOnlyList<string> members)
-    {
+    public static void WriteHeader(TextWriter writer, IReadOnlyList<string> members) =>
         writer.WriteLine(string.Join(',', members));
+
+    public static void WriteRows(TextWriter writer, IEnumerable<JsonObject> rows, IReadOnlyList<string> members)
+    {
         foreach (var row in rows)
         {
             writer.WriteLine(string.Join(',', members.Select(member => Field(row[member]))));

@@ -85,8 +85,10 @@ internal sealed class Output(OutputFormat format) : IDisposable
         }
     }
 
+    public void CsvHeader(IReadOnlyList<string> members) => Csv.WriteHeader(_writer, members);
+
     /// <summary>Rows as CSV: these members of each.</summary>
-    public void Csv(IEnumerable<JsonObject> rows, IReadOnlyList<string> members) => Cli.Csv.Write(_writer, rows, members);
+    public void CsvRows(IEnumerable<JsonObject> rows, IReadOnlyList<string> members) => Csv.WriteRows(_writer, rows, members);
 
     /// <summary>JSON in one line, with letters as they are.</summary>
     public static string OneLineOf(JsonNode node) => node.ToJsonString(OneLine);

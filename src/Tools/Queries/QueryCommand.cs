@@ -14,6 +14,9 @@ internal static class QueryCommand
     private const int DefaultLimit = 100;
     private const int MostRows = 10_000;
 
+    /// <summary>Events that are read at once where each is written by itself.</summary>
+    private const int AtOnce = 50;
+
     /// <summary>Longer data is cut in a table.</summary>
     private const int DataLength = 100;
 
@@ -97,27 +100,17 @@ internal static class QueryCommand
         }
 
         var page = await new EventSearch(ledger.Database).FindAsync(filter, call.Stop);
-        var rows = (await StoredEvents.ReadAsync(ledger.Database, page.Positions, call.Stop)).Select(EventRows.Of).ToList();
-        switch (call.Output.Format)
+        if (call.Output.IsText || call.Output.Format == OutputFormat.Json)
         {
-            case OutputFormat.Json:
-                call.Output.Document(new JsonObject
-                {
-                    ["indexed_to"] = page.IndexedTo,
-                    ["more"] = page.More,
-                    ["events"] = new JsonArray([.. rows]),
-                });
-                break;
-            case OutputFormat.Csv:
-                call.Output.Csv(rows, EventRows.Members);
-                break;
-            default:
-                call.Output.Rows(rows, Columns(names!), $"No such event up to position {page.IndexedTo}.");
-                break;
+            await ShowAsync(call, ledger, page, names);
+        }
+        else
+        {
+            await WriteAsync(call, ledger, page);
         }
 
         // JSON says the same; a page of lines that is full has perhaps more behind it, and who pages finds out.
-        if (call.Output.IsText && rows.Count > 0)
+        if (call.Output.IsText && page.Positions.Count > 0)
         {
             call.Output.Flush();
             Messages.Say(page.More
@@ -126,6 +119,46 @@ internal static class QueryCommand
         }
 
         return ExitCodes.Ok;
+    }
+
+    private static async Task ShowAsync(Call call, LedgerSession ledger, EventPage page, AuthorNames? names)
+    {
+        var rows = (await StoredEvents.ReadAsync(ledger.Database, page.Positions, call.Stop)).Select(EventRows.Of).ToList();
+        if (call.Output.IsText)
+        {
+            call.Output.Rows(rows, Columns(names!), $"No such event up to position {page.IndexedTo}.");
+            return;
+        }
+
+        call.Output.Document(new JsonObject
+        {
+            ["indexed_to"] = page.IndexedTo,
+            ["more"] = page.More,
+            ["events"] = new JsonArray([.. rows]),
+        });
+    }
+
+    /// <summary>A line each, some at a time: an event may have a megabyte.</summary>
+    private static async Task WriteAsync(Call call, LedgerSession ledger, EventPage page)
+    {
+        var csv = call.Output.Format == OutputFormat.Csv;
+        if (csv)
+        {
+            call.Output.CsvHeader(EventRows.Members);
+        }
+
+        foreach (var positions in page.Positions.Chunk(AtOnce))
+        {
+            var rows = (await StoredEvents.ReadAsync(ledger.Database, positions, call.Stop)).Select(EventRows.Of).ToList();
+            if (csv)
+            {
+                call.Output.CsvRows(rows, EventRows.Members);
+            }
+            else
+            {
+                call.Output.Rows(rows, [], "");
+            }
+        }
     }
 
     private static EventFilter Read(Call call)

@@ -72,6 +72,9 @@ internal static class ReportCharts
         var columns = drawn.Select(one => (Index: table.IndexOf(one.Column), one.Colour)).ToList();
         var unit = table.Columns[columns[0].Index];
         var left = table.Rows.Count - rows.Count;
+
+        // What never happened has no colour to be explained.
+        columns = [.. columns.Where((column, i) => i == 0 || rows.Any(row => row[column.Index] is > 0L))];
         return new Chart(
             title,
             $"{title}, for {Names.Count(rows.Count, "row")} of the table below"

@@ -96,7 +96,9 @@ internal static class ReportCommand
                 });
                 break;
             case OutputFormat.Csv:
-                output.Csv(rows, [.. table.Columns.Select(column => column.Name)]);
+                string[] members = [.. table.Columns.Select(column => column.Name)];
+                output.CsvHeader(members);
+                output.CsvRows(rows, members);
                 break;
             default:
                 output.Rows(rows, ReportText.Columns(table), $"Nothing to report up to position {position}.");

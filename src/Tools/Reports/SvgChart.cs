@@ -20,10 +20,10 @@ internal sealed record Chart(
 /// title and a description for those who cannot see them.</summary>
 internal sealed class SvgChart
 {
-    private const int Width = 860;
-    private const int LabelWidth = 190;
+    private const int Width = 900;
+    private const int LabelWidth = 250;
     private const int ValueWidth = 110;
-    private const int LabelLength = 27;
+    private const int LabelLength = 30;
     private const int PlotHeight = 220;
     private const int AxisWidth = 70;
 
