@@ -29,7 +29,7 @@ internal static class Csv
     {
         null => "",
         JsonValue value when value.GetValueKind() is JsonValueKind.String => Quote(Harmless(value.GetValue<string>())),
-        _ => Quote(SafeText.Line(Output.OneLineOf(node))),
+        _ => Quote(Output.OneLineOf(node)),
     };
 
     private static string Harmless(string text)

@@ -64,12 +64,12 @@ internal sealed class Output(OutputFormat format) : IDisposable
         switch (format)
         {
             case OutputFormat.Json:
-                _writer.WriteLine(new JsonArray([.. rows]).ToJsonString(Indented));
+                _writer.WriteLine(SafeText.Json(new JsonArray([.. rows]).ToJsonString(Indented)));
                 break;
             case OutputFormat.JsonLines:
                 foreach (var row in rows)
                 {
-                    _writer.WriteLine(row.ToJsonString(OneLine));
+                    _writer.WriteLine(OneLineOf(row));
                 }
 
                 break;
@@ -91,7 +91,7 @@ internal sealed class Output(OutputFormat format) : IDisposable
     public void CsvRows(IEnumerable<JsonObject> rows, IReadOnlyList<string> members) => Csv.WriteRows(_writer, rows, members);
 
     /// <summary>JSON in one line, with letters as they are.</summary>
-    public static string OneLineOf(JsonNode node) => node.ToJsonString(OneLine);
+    public static string OneLineOf(JsonNode node) => SafeText.Json(node.ToJsonString(OneLine));
 
     /// <summary>One object: JSON, or what <paramref name="text"/> makes of it.</summary>
     public void Object(JsonObject value, Action text)
@@ -102,7 +102,7 @@ internal sealed class Output(OutputFormat format) : IDisposable
             return;
         }
 
-        _writer.WriteLine(value.ToJsonString(format == OutputFormat.Json ? Indented : OneLine));
+        _writer.WriteLine(SafeText.Json(value.ToJsonString(format == OutputFormat.Json ? Indented : OneLine)));
     }
 
     /// <summary>One object of a sequence that goes on: a line of JSON in both formats, or what <paramref name="text"/>
@@ -115,7 +115,7 @@ internal sealed class Output(OutputFormat format) : IDisposable
         }
         else
         {
-            _writer.WriteLine(value.ToJsonString(OneLine));
+            _writer.WriteLine(OneLineOf(value));
         }
 
         _writer.Flush();
@@ -123,7 +123,7 @@ internal sealed class Output(OutputFormat format) : IDisposable
 
     /// <summary>A JSON document, also where text was asked for.</summary>
     public void Document(JsonObject value) =>
-        _writer.WriteLine(value.ToJsonString(format == OutputFormat.JsonLines ? OneLine : Indented));
+        _writer.WriteLine(SafeText.Json(value.ToJsonString(format == OutputFormat.JsonLines ? OneLine : Indented)));
 
     /// <summary>Rows as text only, as a part of something larger.</summary>
     public void Table(IReadOnlyCollection<JsonObject> rows, IReadOnlyList<Column> columns, string indent = "")
