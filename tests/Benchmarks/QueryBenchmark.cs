@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using MeshLedger.Ledger;
 using MeshLedger.Projections;
 using MeshLedger.Projections.EventIndex;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -27,19 +28,6 @@ internal static class QueryBenchmark
         Figure.Print("query_index_build", history.Events / clock.Elapsed.TotalSeconds, "events/s");
         Figure.Print("query_index_size", await SizeAsync(database.Source) / (double)history.Events, "bytes/event");
 
-        await using (var parts = database.Source.CreateCommand(
-            """
-            SELECT left(term, 1), count(*), sum(length(data)), pg_table_size('event_index'), pg_indexes_size('event_index')
-            FROM event_index GROUP BY 1 ORDER BY 1
-            """))
-        await using (var reader = await parts.ExecuteReaderAsync())
-        {
-            while (await reader.ReadAsync())
-            {
-                Console.WriteLine($"{reader[0]} {reader[1]} {reader[2]} {reader[3]} {reader[4]}");
-            }
-        }
-
         var search = new EventSearch(database.Source);
         var slowest = 0.0;
         foreach (var (name, filter) in history.Filters())
@@ -67,6 +55,42 @@ internal static class QueryBenchmark
         }
 
         Figure.Print("query_slowest", slowest, "ms");
+        await CostAsync();
+    }
+
+    /// <summary>What keeping the index up takes from appends: with nothing beside them, with the other read models, and
+    /// with all, in turn.</summary>
+    private static async Task CostAsync()
+    {
+        await using var database = await BenchDatabase.StartAsync();
+        await using var store = database.OpenStore();
+        await AppendBenchmark.MeasureAsync(store, callers: 8, batch: 10, seconds: 3);
+        string[][] kept = [[], [.. ProjectionSet.Names.Except(["event_index"])], [.. ProjectionSet.Names]];
+        var rates = new double[kept.Length];
+        for (var round = 0; round < 3; round++)
+        {
+            for (var i = 0; i < kept.Length; i++)
+            {
+                using var stop = new CancellationTokenSource();
+                var keeping = kept[i].Select(name => KeepUpAsync(database, store, name, stop.Token)).ToList();
+                rates[i] += await AppendBenchmark.MeasureAsync(store, callers: 64, batch: 1, seconds: 5) / 3;
+                await stop.CancelAsync();
+                await Task.WhenAll(keeping);
+            }
+        }
+
+        Figure.Print("append_beside_other_read_models", rates[1], "events/s", "append_alone", rates[0]);
+        Figure.Print("append_beside_all_read_models", rates[2], "events/s", "append_beside_other_read_models", rates[1]);
+    }
+
+    private static async Task KeepUpAsync(BenchDatabase database, PostgresEventStore store, string name, CancellationToken stop)
+    {
+        var set = new ProjectionSet(store, database.Source, TimeProvider.System, NullLogger<ProjectionSet>.Instance);
+        while (!stop.IsCancellationRequested)
+        {
+            await set.CatchUpAsync(name, CancellationToken.None);
+            await Task.Delay(100, CancellationToken.None);
+        }
     }
 
     private static async Task<long> SizeAsync(NpgsqlDataSource source)

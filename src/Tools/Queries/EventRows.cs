@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using MeshLedger.Domain.Events;
 using MeshLedger.Projections.EventIndex;
@@ -7,6 +8,8 @@ namespace MeshLedger.Tools.Queries;
 /// <summary>Events as the objects that are shown, as they are stored.</summary>
 internal static class EventRows
 {
+    private const int MostLevels = 32;
+
     /// <summary>What each has.</summary>
     public static string[] Members { get; } =
         ["position", "stream", "version", "type", "time", "appended_at", "by", "id", "digest", "cause", "data"];
@@ -23,6 +26,19 @@ internal static class EventRows
         ["id"] = stored.Id.ToString(),
         ["digest"] = stored.Digest,
         ["cause"] = stored.Cause,
-        ["data"] = JsonNode.Parse(stored.Data),
+        ["data"] = DataOf(stored.Data),
     };
+
+    /// <summary>No event is deep; a row that somebody tampered with may be, and is then shown as text.</summary>
+    private static JsonNode? DataOf(string data)
+    {
+        try
+        {
+            return JsonNode.Parse(data, documentOptions: new JsonDocumentOptions { MaxDepth = MostLevels });
+        }
+        catch (JsonException)
+        {
+            return JsonValue.Create(data);
+        }
+    }
 }

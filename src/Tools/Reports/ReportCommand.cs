@@ -172,7 +172,11 @@ internal static class ReportCommand
 
     private static Argument<string> NewWhich()
     {
-        var which = new Argument<string>("REPORT") { Description = string.Join(", ", ReportNames.All) + "." };
+        var which = new Argument<string>("REPORT")
+        {
+            Description = string.Join(", ", ReportNames.All) + ".",
+            HelpName = "REPORT",
+        };
         which.CompletionSources.Add([.. ReportNames.All]);
         which.Validators.Add(result =>
         {
