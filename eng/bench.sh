@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 if (($# != 1)); then
-    echo "usage: eng/bench.sh append|streams|projections|log|jobs|market|audit|audit-memory|blake3|fetch|wasm|microvm" >&2
+    echo "usage: eng/bench.sh append|streams|projections|query|log|jobs|market|audit|audit-memory|blake3|fetch|wasm|microvm" >&2
     exit 2
 fi
 eng/install.sh bench

@@ -190,6 +190,7 @@ internal sealed class ProjectionRunner(IProjection projection, IEventStore store
 
     internal static string ShardOf(string name) => name + ":All";
 
+    /// <summary>What makes a projection's table.</summary>
     internal static string Script(string name)
     {
         using var reader = new StreamReader(Assembly.GetExecutingAssembly().GetManifestResourceStream(name + ".sql")!);

@@ -3,6 +3,8 @@ using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Ports;
 using MeshLedger.Projections.Accounts;
 using MeshLedger.Projections.BlobReferences;
+using MeshLedger.Projections.EventIndex;
+using MeshLedger.Projections.JobRuns;
 using MeshLedger.Projections.JobStatus;
 using MeshLedger.Projections.Reputation;
 using Microsoft.Extensions.Logging;
@@ -29,7 +31,7 @@ public sealed class ProjectionSet(
     private readonly ProjectionRunner[] _runners = [.. Table.Select(make => new ProjectionRunner(make(), store, database))];
 
     /// <summary>The names: <c>job_status</c>, <c>worker_reputation</c>, <c>accounts</c>,
-    /// <c>blob_references</c>.</summary>
+    /// <c>blob_references</c>, <c>event_index</c>, <c>job_runs</c>.</summary>
     public static IReadOnlyList<string> Names { get; } = [.. Table.Select(make => make().Name)];
 
     private static Func<IProjection>[] Table =>
@@ -38,6 +40,8 @@ public sealed class ProjectionSet(
         () => new ReputationProjection(),
         () => new AccountsProjection(),
         () => new BlobReferencesProjection(),
+        () => new EventIndexProjection(),
+        () => new JobRunsProjection(),
     ];
 
     /// <summary>Keeps every projection up with the log until cancelled.</summary>

@@ -32,7 +32,7 @@ internal static class AuditCommand
         GlobalOptions.NotEmpty(AuditInputs.Remember),
         GlobalOptions.NotEmpty(AuditInputs.Log),
         GlobalOptions.NotEmpty(AuditInputs.Key),
-    }.AlsoSarif().Does(RunAsync);
+    }.AlsoWriting(OutputFormat.Sarif).Does(RunAsync);
 
     private static async Task<int> RunAsync(Call call)
     {
@@ -54,7 +54,7 @@ internal static class AuditCommand
         var result = new AuditResult(
             report, stream, options.VerifiedUpTo, compared, faults,
             report.FaultCount + compared.Sum(projection => projection.DifferenceCount));
-        if (call.Output.IsSarif)
+        if (call.Output.Format == OutputFormat.Sarif)
         {
             call.Output.Document(AuditSarif.Of(result));
         }

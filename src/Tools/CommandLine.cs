@@ -6,7 +6,9 @@ using MeshLedger.Tools.Bundles;
 using MeshLedger.Tools.Cli;
 using MeshLedger.Tools.Jobs;
 using MeshLedger.Tools.LogVerbs;
+using MeshLedger.Tools.Queries;
 using MeshLedger.Tools.Replay;
+using MeshLedger.Tools.Reports;
 using MeshLedger.Tools.Workers;
 
 namespace MeshLedger.Tools;
@@ -79,6 +81,8 @@ internal static class CommandLine
             WitnessCommand.Create(),
             ExportCommand.Create(),
             VerifyCommand.Create(),
+            QueryCommand.Create(),
+            ReportCommand.Create(),
             AuditCommand.Create(),
             ProjectionsCommands.Create(),
             CompletionCommand.Create(),

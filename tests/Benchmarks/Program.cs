@@ -6,6 +6,7 @@ var benchmarks = new Dictionary<string, Func<Task>>
     ["append"] = AppendBenchmark.RunAsync,
     ["streams"] = ReadBenchmarks.StreamsAsync,
     ["projections"] = ReadBenchmarks.ProjectionsAsync,
+    ["query"] = QueryBenchmark.RunAsync,
     ["log"] = LogBenchmark.RunAsync,
     ["audit"] = ReadBenchmarks.AuditAsync,
     ["audit-memory"] = ReadBenchmarks.AuditMemoryAsync,

@@ -52,16 +52,20 @@ internal static class ReadBenchmarks
         var projections = new ProjectionSet(
             store, database.Source, TimeProvider.System, NullLogger<ProjectionSet>.Instance);
         await projections.RebuildAsync("accounts", null, CancellationToken.None);
-        var rates = new List<double>();
-        for (var i = 0; i < 4; i++)
+        foreach (var (name, figure) in ((string, string)[])
+            [("job_status", "projections_catchup"), ("event_index", "projections_catchup_index"), ("job_runs", "projections_catchup_runs")])
         {
-            var clock = Stopwatch.StartNew();
-            await projections.RebuildAsync("job_status", null, CancellationToken.None);
-            rates.Add(history.Statements.Count / clock.Elapsed.TotalSeconds);
-        }
+            var rates = new List<double>();
+            for (var i = 0; i < 4; i++)
+            {
+                var clock = Stopwatch.StartNew();
+                await projections.RebuildAsync(name, null, CancellationToken.None);
+                rates.Add(history.Statements.Count / clock.Elapsed.TotalSeconds);
+            }
 
-        rates.Sort();
-        Figure.Print("projections_catchup", rates[rates.Count / 2], "events/s");
+            rates.Sort();
+            Figure.Print(figure, rates[rates.Count / 2], "events/s");
+        }
     }
 
     public static async Task AuditAsync()

@@ -13,7 +13,7 @@ public sealed class CommandTests
         "worker", "worker list", "worker show", "worker drain", "worker resume", "worker retire", "reputation show",
         "reputation list", "federation found", "federation grant", "federation revoke", "federation list", "federation show",
         "aid request", "aid template add", "aid template withdraw", "aid list", "aid matches", "account show", "account list",
-        "key show", "key new", "log", "log head", "log heads", "log prove", "log verify", "log consistency", "log fsck", "log rotate", "witness", "export", "verify", "audit", "projections list", "projections rebuild", "completion",
+        "key show", "key new", "log", "log head", "log heads", "log prove", "log verify", "log consistency", "log fsck", "log rotate", "witness", "export", "verify", "query", "report", "audit", "projections list", "projections rebuild", "completion",
     ];
 
     [Fact]
@@ -110,6 +110,16 @@ public sealed class CommandTests
     [InlineData("aid request --tag a --parameters {")]
     [InlineData("federation grant hospitals alpha --scope Bad_Scope")]
     [InlineData("projections rebuild bogus")]
+    [InlineData("query --type no_such_type")]
+    [InlineData("query --from yesterday")]
+    [InlineData("query --label team")]
+    [InlineData("query --text ---")]
+    [InlineData("query --job some-job-0001 --stream job-x")]
+    [InlineData("report sales")]
+    [InlineData("report accounts --by day")]
+    [InlineData("report throughput --by operation")]
+    [InlineData("report accounts --from 2026-11-21")]
+    [InlineData("job list --output csv")]
     [InlineData("job submit /")]
     [InlineData("completion tcsh")]
     public async Task Wrong_usage_ends_with_2_and_says_what_was_expected(string line)

@@ -100,7 +100,7 @@ public sealed class KillTests
         (await node.RunAsync("worker", "list")).With(0);
         (await node.RunAsync("job", "list", "--limit", "1")).With(0);
         var texts = new List<string>();
-        foreach (var table in (string[])["job_status", "worker_reputation", "accounts"])
+        foreach (var table in (string[])["job_status", "worker_reputation", "accounts", "event_index", "job_runs"])
         {
             texts.Add(await TextAsync(
                 node, $"SELECT md5(string_agg(t::text, E'\\n' ORDER BY t::text)) FROM {table} AS t"));

@@ -35,6 +35,7 @@ internal static class GlobalOptions
             "json" => OutputFormat.Json,
             "jsonl" => OutputFormat.JsonLines,
             "sarif" => OutputFormat.Sarif,
+            "csv" => OutputFormat.Csv,
             var other => Refuse(result, $"--output: expected text, json or jsonl, found '{other}'."),
         },
     };

@@ -12,8 +12,11 @@ internal enum OutputFormat
     Json,
     JsonLines,
 
-    /// <summary>Of few verbs, which say so in their help.</summary>
+    /// <summary>Of the audit alone.</summary>
     Sarif,
+
+    /// <summary>Of verbs whose answer is a table.</summary>
+    Csv,
 }
 
 /// <summary>One column of a table: its heading, and what it shows of a row.</summary>
@@ -44,7 +47,7 @@ internal sealed class Output(OutputFormat format) : IDisposable
 
     public bool IsText => format == OutputFormat.Text;
 
-    public bool IsSarif => format == OutputFormat.Sarif;
+    public OutputFormat Format => format;
 
     /// <summary>True for text on a terminal, where tables may have lines and colours.</summary>
     public bool IsTerminal { get; } = format == OutputFormat.Text && !Console.IsOutputRedirected;
@@ -64,12 +67,12 @@ internal sealed class Output(OutputFormat format) : IDisposable
         switch (format)
         {
             case OutputFormat.Json:
-                _writer.WriteLine(new JsonArray([.. rows]).ToJsonString(Indented));
+                _writer.WriteLine(SafeText.Json(new JsonArray([.. rows]).ToJsonString(Indented)));
                 break;
             case OutputFormat.JsonLines:
                 foreach (var row in rows)
                 {
-                    _writer.WriteLine(row.ToJsonString(OneLine));
+                    _writer.WriteLine(OneLineOf(row));
                 }
 
                 break;
@@ -85,6 +88,14 @@ internal sealed class Output(OutputFormat format) : IDisposable
         }
     }
 
+    public void CsvHeader(IReadOnlyList<string> members) => Csv.WriteHeader(_writer, members);
+
+    /// <summary>Rows as CSV: these members of each.</summary>
+    public void CsvRows(IEnumerable<JsonObject> rows, IReadOnlyList<string> members) => Csv.WriteRows(_writer, rows, members);
+
+    /// <summary>JSON in one line, with letters as they are.</summary>
+    public static string OneLineOf(JsonNode node) => SafeText.Json(node.ToJsonString(OneLine));
+
     /// <summary>One object: JSON, or what <paramref name="text"/> makes of it.</summary>
     public void Object(JsonObject value, Action text)
     {
@@ -94,7 +105,7 @@ internal sealed class Output(OutputFormat format) : IDisposable
             return;
         }
 
-        _writer.WriteLine(value.ToJsonString(format == OutputFormat.Json ? Indented : OneLine));
+        _writer.WriteLine(SafeText.Json(value.ToJsonString(format == OutputFormat.Json ? Indented : OneLine)));
     }
 
     /// <summary>One object of a sequence that goes on: a line of JSON in both formats, or what <paramref name="text"/>
@@ -107,7 +118,7 @@ internal sealed class Output(OutputFormat format) : IDisposable
         }
         else
         {
-            _writer.WriteLine(value.ToJsonString(OneLine));
+            _writer.WriteLine(OneLineOf(value));
         }
 
         _writer.Flush();
@@ -115,7 +126,7 @@ internal sealed class Output(OutputFormat format) : IDisposable
 
     /// <summary>A JSON document, also where text was asked for.</summary>
     public void Document(JsonObject value) =>
-        _writer.WriteLine(value.ToJsonString(format == OutputFormat.JsonLines ? OneLine : Indented));
+        _writer.WriteLine(SafeText.Json(value.ToJsonString(format == OutputFormat.JsonLines ? OneLine : Indented)));
 
     /// <summary>Rows as text only, as a part of something larger.</summary>
     public void Table(IReadOnlyCollection<JsonObject> rows, IReadOnlyList<Column> columns, string indent = "")

@@ -35,6 +35,33 @@ internal static class SafeText
         return safe.ToString();
     }
 
+    /// <summary>JSON that says the same and is harmless: what stands in its strings is escaped as JSON escapes it.</summary>
+    public static string Json(string json)
+    {
+        if (!NeedsWork(json))
+        {
+            return json;
+        }
+
+        var safe = new StringBuilder(json.Length + 16);
+        foreach (var rune in json.EnumerateRunes())
+        {
+            // The line ends of JSON that is indented stand between strings, where nothing else needs an escape.
+            if (rune.Value == '\n' || !IsHarmful(rune))
+            {
+                safe.Append(rune);
+                continue;
+            }
+
+            foreach (var unit in rune.ToString())
+            {
+                safe.Append(CultureInfo.InvariantCulture, $"\\u{(int)unit:x4}");
+            }
+        }
+
+        return safe.ToString();
+    }
+
     /// <summary>The lines of a text, each harmless; a last newline makes no empty line.</summary>
     public static IEnumerable<string> Lines(string text) =>
         (text.EndsWith('\n') ? text[..^1] : text).Split('\n').Select(line => Line(line.TrimEnd('\r')));

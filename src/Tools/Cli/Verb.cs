@@ -15,20 +15,20 @@ namespace MeshLedger.Tools.Cli;
 /// </summary>
 internal sealed class Verb(string name, string description, params string[] examples) : Command(name, description)
 {
-    private bool _knowsSarif;
-
     public IReadOnlyList<string> Examples { get; } = examples;
+
+    /// <summary>The format beside those that every verb has; null: there is none, and others are refused.</summary>
+    public OutputFormat? AlsoWrites { get; private set; }
+
+    public Verb AlsoWriting(OutputFormat format)
+    {
+        AlsoWrites = format;
+        return this;
+    }
 
     public Verb Does(Func<Call, Task<int>> work)
     {
         SetAction((parsed, _) => GuardAsync(parsed, work));
-        return this;
-    }
-
-    /// <summary>The verb answers <c>--output sarif</c>, which others refuse.</summary>
-    public Verb AlsoSarif()
-    {
-        _knowsSarif = true;
         return this;
     }
 
@@ -49,17 +49,18 @@ internal sealed class Verb(string name, string description, params string[] exam
 
     private async Task<int> GuardAsync(ParseResult parsed, Func<Call, Task<int>> work)
     {
-        if (!_knowsSarif && parsed.GetValue(GlobalOptions.Output) == OutputFormat.Sarif)
-        {
-            var code = Fail(ExitCodes.Usage, "--output: expected text, json or jsonl, found 'sarif'.");
-            Messages.Say(HelpOf(parsed));
-            return code;
-        }
-
         using var signals = new StopSignals();
         using var call = new Call(parsed, signals);
         try
         {
+            if (call.Output.Format is OutputFormat.Csv or OutputFormat.Sarif and var format && format != AlsoWrites)
+            {
+                throw new CommandFailure(
+                    ExitCodes.Usage, format == OutputFormat.Csv
+                        ? "--output: csv is for query and report alone; expected text, json or jsonl."
+                        : "--output: expected text, json or jsonl, found 'sarif', which is for audit alone.");
+            }
+
             return await work(call);
         }
         catch (CommandFailure failure)

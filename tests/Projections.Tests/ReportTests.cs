@@ -1,0 +1,175 @@
+using MeshLedger.Domain.Events;
+using MeshLedger.Domain.Jobs;
+using MeshLedger.Domain.Ports;
+using MeshLedger.Ledger;
+using MeshLedger.Projections.Reports;
+using MeshLedger.Testing;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace MeshLedger.Projections.Tests;
+
+/// <summary>Reports of a ledger in which everything happens once.</summary>
+public sealed class ReportTests : IAsyncLifetime
+{
+    private readonly LedgerStory _story = new LedgerStory().Tell();
+    private PostgresDatabase _database = null!;
+    private PostgresEventStore _store = null!;
+
+    public async Task InitializeAsync()
+    {
+        _database = await PostgresDatabase.CreateAsync();
+        _store = new PostgresEventStore(_database.Source, TimeProvider.System, NullLogger<PostgresEventStore>.Instance);
+    }
+
+    public async Task DisposeAsync()
+    {
+        await _store.DisposeAsync();
+        await _database.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Every_report_of_the_past_is_the_one_that_was_made_then()
+    {
+        var then = new Dictionary<long, List<string>>();
+        foreach (var chunk in _story.Events.Chunk(29))
+        {
+            await AppendAsync(chunk);
+            var position = then.Keys.LastOrDefault() + chunk.Length;
+            then.Add(position, await AllAsync(position, past: false));
+        }
+
+        foreach (var (position, reports) in then)
+        {
+            Assert.Equal(reports, await AllAsync(position, past: true));
+        }
+
+        // What was made for it is gone, and what is there is of now.
+        Assert.Equal(then.Values.Last(), await AllAsync(then.Keys.Last(), past: false));
+    }
+
+    [Fact]
+    public async Task Figures_are_what_the_events_add_up_to()
+    {
+        await AppendAsync([.. _story.Events]);
+        var bodies = _story.Events.Select(signed => signed.Statement.Body).ToList();
+        var outcomes = bodies.SelectMany(body => body switch
+        {
+            JobEvent.Completed completed => completed.Outcomes,
+            JobEvent.Failed failed => failed.Outcomes,
+            JobEvent.Cancelled cancelled => cancelled.Outcomes,
+            JobEvent.AttemptEnded ended => ended.Outcomes,
+            _ => [],
+        }).ToList();
+
+        var jobs = await ReadAsync(new ReportQuestion(ReportNames.Jobs, null, null, null));
+        Assert.Equal(bodies.OfType<JobEvent.Submitted>().Count(), Sum(jobs, "jobs"));
+        Assert.Equal(bodies.OfType<JobEvent.Completed>().Count(), Sum(jobs, "completed"));
+        Assert.Equal(bodies.OfType<JobEvent.Failed>().Count(), Sum(jobs, "failed"));
+        Assert.Equal(outcomes.Sum(outcome => outcome.Paid), Sum(jobs, "paid"));
+
+        var workers = await ReadAsync(new ReportQuestion(ReportNames.Workers, null, null, null));
+        Assert.Equal(bodies.OfType<JobEvent.Assigned>().Sum(assigned => assigned.Assignees.Count), Sum(workers, "runs"));
+        Assert.Equal(bodies.OfType<JobEvent.ReceiptIssued>().Sum(issued => issued.Receipt.DurationUs) / 1000, Sum(workers, "busy_ms"));
+        Assert.Equal(outcomes.Sum(outcome => outcome.Paid), Sum(workers, "earned"));
+
+        var throughput = await ReadAsync(new ReportQuestion(ReportNames.Throughput, ReportNames.ByHour, null, null));
+        Assert.Equal(_story.Events.Count, Sum(throughput, "events"));
+        Assert.Equal(bodies.OfType<JobEvent.Completed>().Count(), Sum(throughput, "jobs_completed"));
+
+        var failures = await ReadAsync(new ReportQuestion(ReportNames.Failures, null, null, null));
+        Assert.Equal(bodies.OfType<JobEvent.Failed>().Count(), Sum(failures, "jobs_failed"));
+        var codes = failures.Rows.Select(row => row[failures.IndexOf("error_code")]).ToList();
+        Assert.Contains("EXECUTION_ERROR", codes);
+        Assert.Contains("DISAGREED", codes);
+
+        var accounts = await ReadAsync(new ReportQuestion(ReportNames.Accounts, null, null, null));
+        Assert.Equal(
+            Sum(accounts, "granted") + Sum(accounts, "regenerated") + Sum(accounts, "earned"),
+            Sum(accounts, "balance") + Sum(accounts, "held") + Sum(accounts, "paid"));
+        Assert.Equal(bodies.OfType<Domain.Accounts.AccountEvent.Refunded>().Sum(refund => refund.Amount), Sum(accounts, "refunded"));
+    }
+
+    [Fact]
+    public async Task A_run_that_was_thought_lost_is_one_run_with_its_last_result()
+    {
+        await AppendAsync([.. _story.Events]);
+        Assert.Equal(
+            ["job-was-lost|1|succeeded"],
+            await _database.RowsAsync(
+                "SELECT job_id, count(*), max(result) FROM job_runs WHERE job_id = 'job-was-lost' GROUP BY 1"));
+    }
+
+    [Fact]
+    public async Task Where_nothing_is_there_is_nothing_to_report()
+    {
+        await Open().CatchUpAsync(CancellationToken.None);
+        foreach (var question in Questions())
+        {
+            Assert.Empty((await ReadAsync(question)).Rows);
+        }
+
+        await AppendAsync([.. _story.Events]);
+        var (before, after) = (DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch.AddDays(1));
+        foreach (var question in Questions().Where(question => question.Name != ReportNames.Accounts))
+        {
+            Assert.Empty((await ReadAsync(question with { From = before, To = after })).Rows);
+        }
+    }
+
+    [Fact]
+    public async Task A_time_is_the_last_position_that_was_taken_in_by_then()
+    {
+        await AppendAsync([.. _story.Events.Take(40)]);
+        await _database.ExecuteAsync(
+            "UPDATE mt_events SET timestamp = '2026-01-01T00:00:00Z'::timestamptz + seq_id / 2 * interval '1 second'");
+        await using var connection = await _database.Source.OpenConnectionAsync();
+        var start = new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+        async Task<long> At(double seconds) => await PastReadModels.PositionAtAsync(
+            connection, start.AddSeconds(seconds), 40, CancellationToken.None);
+        Assert.Equal((0, 1, 1, 3, 3, 40), (await At(-1), await At(0), await At(0.5), await At(1), await At(1.9), await At(9999)));
+    }
+
+    private static IEnumerable<ReportQuestion> Questions() =>
+        from name in ReportNames.All
+        from grouped in ReportNames.GroupsOf(name).Append(null)
+        select new ReportQuestion(name, grouped, null, null);
+
+    private static long Sum(ReportTable table, string column) =>
+        table.Rows.Sum(row => (long)row[table.IndexOf(column)]!);
+
+    private async Task<List<string>> AllAsync(long position, bool past)
+    {
+        await using var connection = await _database.Source.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        if (past)
+        {
+            await PastReadModels.BuildAsync(_store, connection, position, CancellationToken.None);
+        }
+
+        var texts = new List<string>();
+        foreach (var question in Questions())
+        {
+            var table = await ReportReader.ReadAsync(connection, question, position, _story.Now, CancellationToken.None);
+            texts.Add(question.ToString());
+            texts.AddRange(table.Rows.Select(row => string.Join('|', row)));
+        }
+
+        return texts;
+    }
+
+    private async Task<ReportTable> ReadAsync(ReportQuestion question)
+    {
+        await using var connection = await _database.Source.OpenConnectionAsync();
+        return await ReportReader.ReadAsync(connection, question, long.MaxValue, _story.Now, CancellationToken.None);
+    }
+
+    private async Task AppendAsync(SignedEvent[] events)
+    {
+        Assert.IsType<AppendOutcome.Appended>(await _store.AppendAsync(
+            new AppendRequest(events, new Dictionary<StreamId, long>()), CancellationToken.None));
+        await Open().CatchUpAsync(CancellationToken.None);
+    }
+
+    private ProjectionSet Open() =>
+        new(_store, _database.Source, TimeProvider.System, NullLogger<ProjectionSet>.Instance);
+}
