@@ -53,7 +53,7 @@ internal sealed class Verb(string name, string description, params string[] exam
         using var call = new Call(parsed, signals);
         try
         {
-            if (call.Output.Format is OutputFormat.Csv or OutputFormat.Sarif and var format && format != AlsoWrites)
+            if (call.Output.Format is (OutputFormat.Csv or OutputFormat.Sarif) and var format && format != AlsoWrites)
             {
                 throw new CommandFailure(
                     ExitCodes.Usage, format == OutputFormat.Csv
