@@ -61,6 +61,10 @@ public sealed class LedgerLayoutTests : IAsyncLifetime
         { "ALTER SEQUENCE mt_events_sequence RENAME TO other", "sequence mt_events_sequence is missing" },
         { "ALTER TABLE mt_streams RENAME TO streams; CREATE VIEW mt_streams AS SELECT * FROM streams", "table mt_streams: expected" },
         { "CREATE TABLE more () INHERITS (mt_events)", "inherited" },
+        { "ALTER TABLE ml_log_heads DROP CONSTRAINT a_size_has_one_tree_head", "constraint a_size_has_one_tree_head on ml_log_heads is missing" },
+        { "DROP TABLE ml_log_heads", "table ml_log_heads is missing" },
+        { "ALTER TABLE ml_log_heads ALTER COLUMN note TYPE bytea USING NULL", "column ml_log_heads.note" },
+        { "ALTER TABLE ml_log_heads DROP CONSTRAINT a_tree_head_has_entries, ALTER COLUMN size TYPE text", "column ml_log_heads.size" },
     };
 
     [Theory]

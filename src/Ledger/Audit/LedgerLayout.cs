@@ -22,7 +22,7 @@ internal static class LedgerLayout
         """
         WITH t AS (
             SELECT * FROM pg_class
-            WHERE oid IN (to_regclass('mt_streams'), to_regclass('mt_events'), to_regclass('ml_event_ids')))
+            WHERE oid IN (to_regclass('mt_streams'), to_regclass('mt_events'), to_regclass('ml_event_ids'), to_regclass('ml_log_heads')))
         SELECT regexp_replace(line, '\s+', ' ', 'g') COLLATE "C" FROM (
             SELECT format('table %s: %s, %s%s%s', relname,
                 CASE relkind WHEN 'r' THEN 'ordinary' ELSE 'of kind ' || relkind::text END,

@@ -15,7 +15,12 @@ namespace MeshLedger.Ledger.Transparency;
 /// <summary>What the log holds of an event.</summary>
 public sealed record LogEntry
 {
-    private static readonly JsonWriterOptions Plain = new()
+    private const int MaxType = 64;
+    private const int MaxPath = 32;
+
+    private static readonly SearchValues<char> Plain = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789_");
+
+    private static readonly JsonWriterOptions Escaped = new()
     {
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         SkipValidation = true,
@@ -121,9 +126,56 @@ public sealed record LogEntry
         Did by, Digest digest, long position, BatchProof? proof, ReadOnlySpan<byte> signature, StreamId stream, string type,
         long version)
     {
-        // All texts are of letters that need no escape.
+        // An event's type needs no escape, as nothing else here does. What stands in a row may be no event's.
+        if (type.AsSpan().ContainsAnyExcept(Plain) || type.Length > MaxType || proof?.Path.Count > MaxPath)
+        {
+            return WriteAny(by, digest, position, proof, signature, stream, type, version);
+        }
+
+        Span<byte> buffer = stackalloc byte[4096];
+        var entry = new EntryWriter(buffer);
+        entry.Bytes("{\"by\":\""u8);
+        entry.Text(by.ToString());
+        entry.Bytes("\",\"digest\":\""u8);
+        entry.Hex(digest);
+        entry.Bytes("\",\"position\":"u8);
+        entry.Number(position);
+        if (proof is not null)
+        {
+            entry.Bytes(",\"proof\":{\"index\":"u8);
+            entry.Number(proof.Index);
+            entry.Bytes(",\"path\":["u8);
+            for (var i = 0; i < proof.Path.Count; i++)
+            {
+                entry.Bytes(i == 0 ? "\""u8 : ",\""u8);
+                entry.Base64Of(proof.Path[i]);
+                entry.Bytes("\""u8);
+            }
+
+            entry.Bytes("],\"size\":"u8);
+            entry.Number(proof.Size);
+            entry.Bytes("}"u8);
+        }
+
+        entry.Bytes(",\"sig\":\""u8);
+        entry.Base64Of(signature);
+        entry.Bytes("\",\"stream\":\""u8);
+        entry.Text(stream.ToString());
+        entry.Bytes("\",\"type\":\""u8);
+        entry.Text(type);
+        entry.Bytes("\",\"version\":"u8);
+        entry.Number(version);
+        entry.Bytes("}"u8);
+        return entry.ToArray();
+    }
+
+    /// <summary>The same, for any text.</summary>
+    internal static byte[] WriteAny(
+        Did by, Digest digest, long position, BatchProof? proof, ReadOnlySpan<byte> signature, StreamId stream, string type,
+        long version)
+    {
         var output = new ArrayBufferWriter<byte>(512);
-        using (var json = new Utf8JsonWriter(output, Plain))
+        using (var json = new Utf8JsonWriter(output, Escaped))
         {
             Span<byte> hash = stackalloc byte[Digest.Size];
             json.WriteStartObject();

@@ -31,6 +31,26 @@ public sealed class LogEntryTests
         }
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(7)]
+    [InlineData(4096)]
+    public void The_quick_way_writes_what_the_general_one_does(int batch)
+    {
+        foreach (var recorded in Events(batch).Take(20))
+        {
+            var (statement, signed) = (recorded.Statement, recorded.Event);
+            foreach (var type in (string[])["account_opened", "x", new string('z', 64), new string('z', 65), "", "\"\\\u0001", "\u00e9\ud83d\udca5"])
+            {
+                Assert.Equal(
+                    LogEntry.WriteAny(
+                        statement.By, signed.Digest, long.MinValue, signed.Proof, signed.Signature.Span, statement.Stream, type, long.MaxValue),
+                    LogEntry.Write(
+                        statement.By, signed.Digest, long.MinValue, signed.Proof, signed.Signature.Span, statement.Stream, type, long.MaxValue));
+            }
+        }
+    }
+
     [Fact]
     public void The_entry_that_the_contract_shows_is_read_and_was_signed()
     {
