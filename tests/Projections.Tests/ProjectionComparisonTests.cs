@@ -1,4 +1,3 @@
-using MeshLedger.Domain.Ports;
 using MeshLedger.Ledger;
 using MeshLedger.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
