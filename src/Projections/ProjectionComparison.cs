@@ -6,7 +6,8 @@ using Npgsql;
 namespace MeshLedger.Projections;
 
 /// <summary>A row that is not what the events lead to.</summary>
-/// <param name="Key">The values of the table's primary key, with spaces between; empty: it is the table.</param>
+/// <param name="Key">The values of the table's primary key in the order of its columns, with spaces between; empty: it is the
+/// table.</param>
 /// <param name="Stream">The stream that the row is about.</param>
 /// <param name="Position">The latest event that the row should say it is of; 0 where it says none.</param>
 /// <param name="Expected">The columns that differ, as the events lead to them.</param>

@@ -30,7 +30,7 @@ internal sealed class AuditedRow
     public Digest? Leaf { get; private set; }
 
     /// <summary>What the row's id adds to the sum over <c>ml_event_ids</c>.</summary>
-    public UInt128 IdTerm { get; private set; }
+    public ulong IdTerm { get; private set; }
 
     /// <summary>The signature that the event shares with its batch, and where in the batch it says it stands; null for a
     /// batch of one.</summary>

@@ -104,8 +104,8 @@ internal sealed class FoldedStreams(IReadOnlySet<string>? followed)
     }
 
     /// <summary>What a row of <c>mt_streams</c> adds to the sum.</summary>
-    public UInt128 RowOf(string name, long version, DateTimeOffset created, DateTimeOffset appended) =>
+    public ulong RowOf(string name, long version, DateTimeOffset created, DateTimeOffset appended) =>
         Rows.Of(name, version, created.UtcTicks, appended.UtcTicks);
 
-    private UInt128 RowOf(string name, StreamFold stream) => RowOf(name, stream.Version, stream.Created, stream.Appended);
+    private ulong RowOf(string name, StreamFold stream) => RowOf(name, stream.Version, stream.Created, stream.Appended);
 }
