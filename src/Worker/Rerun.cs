@@ -79,7 +79,8 @@ public sealed class Rerunner(HandlerTable handlers)
         ArgumentNullException.ThrowIfNull(submission);
         var (document, handler) = Find(submission);
         var places = new RunMarks(marks);
-        var result = await RunAsync(handler, new OperationContext(document, progress) { Marks = places }, submission, cancellationToken);
+        var context = new OperationContext(document, progress) { Marks = places };
+        var result = await RunAsync(handler, context, submission, cancellationToken);
         return new Rerun
         {
             Result = result,

@@ -78,7 +78,8 @@ internal sealed class FindingView(IssuedReceipt receipt, ReplayedJob job)
         }
         else if (row["by"] is not null)
         {
-            output.Line($"  {(row.Text("said_before") == "yes" ? "said before" : "signed and appended")} by {row.Text("role")} {row.Text("by")}");
+            var when = row.Text("said_before") == "yes" ? "said before" : "signed and appended";
+            output.Line($"  {when} by {row.Text("role")} {row.Text("by")}");
         }
     }
 

@@ -50,7 +50,8 @@ internal sealed class ReplayExecution(Call call, JobId id)
         if (rerun.Result.Error is { Phase: "blob", Recoverable: true } missing)
         {
             throw new CommandFailure(
-                missing.Code == "BLOB_NOT_FOUND" ? ExitCodes.NotFound : ExitCodes.Failed, $"job {id} cannot be run again here: {missing.Message}");
+                missing.Code == "BLOB_NOT_FOUND" ? ExitCodes.NotFound : ExitCodes.Failed,
+                $"job {id} cannot be run again here: {missing.Message}");
         }
 
         var rows = new List<JsonObject>();

@@ -51,7 +51,8 @@ internal sealed class StateView(LedgerAsOf ledger, DateTimeOffset at)
             ],
             "reputation" =>
             [
-                Column.Of("worker_id", heading: "WORKER"), new("OPERATION", row => row["operation"] is null ? "(all)" : row.Text("operation")),
+                Column.Of("worker_id", heading: "WORKER"),
+                new("OPERATION", row => row["operation"] is null ? "(all)" : row.Text("operation")),
                 Column.Of("points", right: true), Column.Of("succeeded", right: true), Column.Of("failed", right: true),
                 Column.Of("timed_out", right: true), Column.Of("lost", right: true), Column.Of("disagreed", right: true),
                 Column.Of("streak", right: true), Column.Of("earned", right: true),
@@ -59,7 +60,8 @@ internal sealed class StateView(LedgerAsOf ledger, DateTimeOffset at)
             "federations" =>
             [
                 Column.Of("name", heading: "FEDERATION"),
-                new("MEMBERS", row => string.Join(", ", ((JsonArray)row["members"]!).Select(member => ((JsonObject)member!).Text("worker_id")))),
+                new("MEMBERS", row => string.Join(
+                    ", ", ((JsonArray)row["members"]!).Select(member => ((JsonObject)member!).Text("worker_id")))),
                 Column.Of("key"),
             ],
             _ => [Column.Of("status"), Column.Of("jobs", right: true)],
