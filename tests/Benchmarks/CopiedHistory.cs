@@ -143,7 +143,7 @@ internal sealed class CopiedHistory
         await SayAsync(worker, new JobEvent.ReceiptIssued(1, new Receipt
         {
             Engine = new EngineName("builtin", "0.1.0"), StartedAt = Start, FinishedAt = Start, DurationUs = 1000,
-        }), job);
+        }, Attestation: null), job);
         ValueList<AttemptOutcome> outcomes = [new AttemptOutcome(worker, "succeeded", 5)];
         await SayAsync(
             _node,

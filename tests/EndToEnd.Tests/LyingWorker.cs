@@ -32,6 +32,7 @@ internal sealed class LyingWorker : IAsyncDisposable
 
     /// <summary>By job, what it says in place of what was so.</summary>
     private readonly ConcurrentDictionary<string, Func<JobEvent, JobEvent>> _lies = new();
+    private readonly ConcurrentDictionary<JobId, JobEvent.Submitted> _submissions = new();
 
     private LyingWorker(Npgsql.NpgsqlDataSource database, PostgresEventStore store, MeshNode node, BlobStore blobs)
     {
@@ -89,6 +90,12 @@ internal sealed class LyingWorker : IAsyncDisposable
         }
 
         var lied = lie((JobEvent)statement.Body);
+        if (lied is JobEvent.ReceiptIssued { Receipt.Error: null } issued && lied != statement.Body)
+        {
+            // What it says, it also attests.
+            lied = ReceiptAttestation.Issue(_key, _submissions[job], statement.Cause!.Value, issued.Attempt, issued.Receipt);
+        }
+
         return lied == statement.Body ? honest : SignedEvent.Sign(
             _key, [EventCodec.State(lied, _key.Did, statement.Cause, statement.Stream, statement.Id, statement.Time)])[0];
     }
@@ -104,6 +111,11 @@ internal sealed class LyingWorker : IAsyncDisposable
         {
             await foreach (var notice in node.ListenAsync(registration, cancellationToken))
             {
+                if (notice is WorkerNotice.Assigned assigned)
+                {
+                    liar._submissions[assigned.JobId] = assigned.Submission;
+                }
+
                 yield return notice;
             }
         }
