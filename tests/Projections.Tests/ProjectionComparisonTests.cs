@@ -91,7 +91,7 @@ public sealed class ProjectionComparisonTests : IAsyncLifetime
                     _ => $"coalesce({column[0]}, 0) + 1",
                 };
                 await _database.ExecuteAsync(
-                    $"UPDATE {name} SET {column[0]} = {value} WHERE ctid = (SELECT ctid FROM {name} ORDER BY 1, 2 LIMIT 1)");
+                    $"UPDATE {name} SET {column[0]} = {value} WHERE ctid = (SELECT min(ctid) FROM {name})");
                 var comparison = await Set.CompareAsync(name, null, CancellationToken.None);
                 Assert.True(comparison.DifferenceCount is 1 or 2, $"{name}.{column[0]}: {comparison.DifferenceCount}");
                 Assert.All(comparison.Differences, difference => Assert.NotEqual(difference.Expected, difference.Found));
