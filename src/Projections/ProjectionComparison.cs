@@ -25,13 +25,15 @@ public sealed record ProjectionComparison(
 {
     private const int Batch = 5000;
 
-    /// <summary>What the difference of a row stands in a stream of.</summary>
+    /// <summary>The stream that a row is about; those of an index are about none.</summary>
     private static readonly Dictionary<string, string> Streams = new(StringComparer.Ordinal)
     {
         ["job_status"] = "'job-' || job_id",
         ["worker_reputation"] = "'worker-' || worker",
         ["accounts"] = "'account-' || owner",
         ["blob_references"] = "stream_id",
+        ["event_index"] = "''",
+        ["job_runs"] = "'job-' || job_id",
     };
 
     internal static async Task<ProjectionComparison> RunAsync(

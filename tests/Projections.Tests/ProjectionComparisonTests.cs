@@ -87,6 +87,7 @@ public sealed class ProjectionComparisonTests : IAsyncLifetime
                 {
                     "text" => $"coalesce({column[0]}, '') || 'x'",
                     "ARRAY" => $"{column[0]} || 'x'::text",
+                    "bytea" => $"{column[0]} || '\\x00'::bytea",
                     "timestamp with time zone" => $"coalesce({column[0]}, now()) + interval '1 microsecond'",
                     _ => $"coalesce({column[0]}, 0) + 1",
                 };
