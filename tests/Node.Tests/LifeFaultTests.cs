@@ -40,8 +40,21 @@ public sealed class LifeFaultTests
         _options.Retry = RetryPolicy.Default with { FirstDelay = TimeSpan.FromMilliseconds(300) };
         await using var database = await PostgresDatabase.CreateAsync();
         await using var node = await NodeFixture.StartAsync(database, _options, faulty: true);
+        try
+        {
+            await RunAsync(database, node, type, isPersisted, way, limit.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            Assert.Fail($"The job did not end; {await node.StoryAsync()}");
+        }
+    }
+
+    private static async Task RunAsync(
+        PostgresDatabase database, NodeFixture node, string type, bool isPersisted, string way, CancellationToken limit)
+    {
         var worker = await HandWorker.RegisterAsync(node.Node);
-        var notices = worker.Listen(limit.Token);
+        var notices = worker.Listen(limit);
         if (type != "bidding_opened")
         {
             node.Faults!.FailNext(type, isPersisted);
@@ -73,7 +86,7 @@ public sealed class LifeFaultTests
                 await SayAsync(worker, worker.Receipt(assigned, new JobError("GUEST_FAILED", "no", "run", false)));
                 break;
             case "cancelled":
-                var refusal = await AgainAsync(() => node.Node.CancelAsync(assigned.JobId, "test", limit.Token));
+                var refusal = await AgainAsync(() => node.Node.CancelAsync(assigned.JobId, "test", limit));
                 Assert.True(refusal is null or { Code: "CANCELLED" or "JOB_ENDED" }, refusal?.ToString());
                 break;
         }
@@ -85,7 +98,7 @@ public sealed class LifeFaultTests
             await SayAsync(worker, worker.Receipt(assigned));
         }
 
-        var result = await node.Node.ResultAsync(assigned.JobId, limit.Token);
+        var result = await node.Node.ResultAsync(assigned.JobId, limit);
         Assert.Equal(way is "completed" or "lost" or "retried", result.Succeeded);
         Assert.Equal(1, node.Faults!.Failures);
         Assert.Equal(1, await database.ScalarAsync<long>(

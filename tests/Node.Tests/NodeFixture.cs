@@ -18,8 +18,10 @@ internal sealed class NodeFixture : IAsyncDisposable
 {
     private readonly PostgresEventStore _store;
 
-    private NodeFixture(PostgresDatabase database, PostgresEventStore store, FaultyStore? faults, MeshNode node)
+    private NodeFixture(
+        PostgresDatabase database, PostgresEventStore store, FaultyStore? faults, MeshNode node, LogLines<MeshNode> lines)
     {
+        Lines = lines;
         Faults = faults;
         Database = database;
         _store = store;
@@ -35,6 +37,9 @@ internal sealed class NodeFixture : IAsyncDisposable
     /// <summary>Null unless the node was started with it.</summary>
     public FaultyStore? Faults { get; }
 
+    /// <summary>What the node logged.</summary>
+    public LogLines<MeshNode> Lines { get; }
+
     public static NodeOptions Options => new()
     {
         PresenceInterval = TimeSpan.FromMilliseconds(200),
@@ -48,15 +53,23 @@ internal sealed class NodeFixture : IAsyncDisposable
         var store = new PostgresEventStore(
             database.Source, clock ?? TimeProvider.System, NullLogger<PostgresEventStore>.Instance);
         var faults = faulty ? new FaultyStore(store) : null;
+        var lines = new LogLines<MeshNode>();
         var node = new MeshNode(
             faults ?? (IEventStore)store,
             new PostgresPresence(database.Source),
             keys ?? NewKeys(),
             options ?? Options,
             clock ?? TimeProvider.System,
-            NullLogger<MeshNode>.Instance);
+            lines);
         await node.StartAsync(CancellationToken.None);
-        return new NodeFixture(database, store, faults, node);
+        return new NodeFixture(database, store, faults, node, lines);
+    }
+
+    /// <summary>What a test that waited in vain should say.</summary>
+    public async Task<string> StoryAsync()
+    {
+        var events = await Database.RowsAsync("SELECT seq_id, stream_id, type, timestamp FROM mt_events ORDER BY seq_id");
+        return $"the ledger has\n{string.Join('\n', events)}\nand the node said\n{Lines}";
     }
 
     public static NodeKeys NewKeys() => new(SigningKey.Generate(), SigningKey.Generate(), SigningKey.Generate());

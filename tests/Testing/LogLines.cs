@@ -33,6 +33,9 @@ public sealed class LogLines<T> : ILogger<T>
         }
     }
 
+    /// <summary>All of it, a line each.</summary>
+    public override string ToString() => string.Join('\n', _lines.Select(line => $"{line.Id} {line.Text}"));
+
     public IDisposable? BeginScope<TState>(TState state)
         where TState : notnull => null;
 
