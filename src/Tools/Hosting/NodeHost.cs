@@ -145,8 +145,11 @@ internal sealed class NodeHost(NodeHostOptions options, ILoggerFactory logs, Tim
             BlobsUrl = options.Node.BlobsUrl,
             Peers = options.Blobs.Peers,
         };
-        data.WriteRecord(record);
-        ready(record);
+        if (settling.IsCompletedSuccessfully)
+        {
+            data.WriteRecord(record);
+            ready(record);
+        }
 
         var first = await Task.WhenAny([asked, .. parts, .. settling.IsFaulted ? [settling] : Array.Empty<Task>()]);
         await stopIntake.CancelAsync();
