@@ -1,6 +1,5 @@
-using System.Text;
-using System.Text.Json;
 using MeshLedger.Crypto;
+using MeshLedger.Domain.Documents;
 using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Jobs;
 
@@ -49,7 +48,7 @@ internal static class BundleJobs
     /// the event itself.</summary>
     public static IEnumerable<BlobHash> BlobsOf(LedgerEvent body) => body switch
     {
-        JobEvent.Submitted submitted => InDocument(submitted.Document),
+        JobEvent.Submitted submitted => DocumentBlobs.Of(submitted.Document),
         JobEvent.PartialOutputProduced { Text: null, Base64: null } piece => [piece.Blake3],
         JobEvent.ReceiptIssued { Receipt: var receipt } => receipt.Outputs
             .Where(output => output.Text is null && output.Base64 is null)
@@ -57,43 +56,6 @@ internal static class BundleJobs
             .Concat(receipt.Program is { } program ? [program] : []),
         _ => [],
     };
-
-    private static List<BlobHash> InDocument(string document)
-    {
-        var found = new List<BlobHash>();
-        using var json = JsonDocument.Parse(Encoding.UTF8.GetBytes(document));
-        var waiting = new Stack<JsonElement>();
-        if (json.RootElement.TryGetProperty("payload", out var payload))
-        {
-            waiting.Push(payload);
-        }
-
-        while (waiting.TryPop(out var element))
-        {
-            switch (element.ValueKind)
-            {
-                case JsonValueKind.Object:
-                    foreach (var member in element.EnumerateObject())
-                    {
-                        waiting.Push(member.Value);
-                    }
-
-                    break;
-                case JsonValueKind.Array:
-                    foreach (var item in element.EnumerateArray())
-                    {
-                        waiting.Push(item);
-                    }
-
-                    break;
-                case JsonValueKind.String when BlobHash.TryParse(element.GetString(), out var hash):
-                    found.Add(hash);
-                    break;
-            }
-        }
-
-        return found;
-    }
 
     private static BundledJob Of(BundleFold fold, JobId job, List<BundleEvent> events, IReadOnlyList<BlobHash> missing)
     {

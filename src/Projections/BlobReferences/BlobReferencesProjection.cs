@@ -1,4 +1,5 @@
 using MeshLedger.Crypto;
+using MeshLedger.Domain.Documents;
 using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Jobs;
 using Npgsql;

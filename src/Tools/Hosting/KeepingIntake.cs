@@ -3,7 +3,6 @@ using MeshLedger.Blobs;
 using MeshLedger.Domain.Documents;
 using MeshLedger.Domain.Jobs;
 using MeshLedger.Domain.Ports;
-using MeshLedger.Projections.BlobReferences;
 
 namespace MeshLedger.Tools.Hosting;
 

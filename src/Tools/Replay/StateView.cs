@@ -1,8 +1,8 @@
 using System.Text.Json.Nodes;
-using MeshLedger.Domain.Reputation;
 using MeshLedger.Domain.Workers;
 using MeshLedger.Projections.AsOf;
 using MeshLedger.Tools.Cli;
+using MeshLedger.Tools.Workers;
 
 namespace MeshLedger.Tools.Replay;
 
@@ -98,20 +98,14 @@ internal sealed class StateView(LedgerAsOf ledger, DateTimeOffset at)
 
     private JsonArray Reputation() => new([.. ledger.Reputation.All
         .OrderBy(one => one.Worker.ToString(), StringComparer.Ordinal).ThenBy(one => one.Operation, StringComparer.Ordinal)
-        .Select(one => new JsonObject
-        {
-            ["worker_id"] = _names.WorkerId(one.Worker),
-            ["worker"] = one.Worker.ToString(),
-            ["operation"] = one.Operation.Length == 0 ? null : one.Operation,
-            ["points"] = ReputationBook.Points(one.Score, at),
-            ["succeeded"] = one.Score.Succeeded,
-            ["failed"] = one.Score.Failed,
-            ["timed_out"] = one.Score.TimedOut,
-            ["lost"] = one.Score.Lost,
-            ["disagreed"] = one.Score.Disagreed,
-            ["streak"] = one.Score.Streak,
-            ["earned"] = one.Score.Earned,
-        })]);
+        .Select(one => ReputationRows.AddScore(
+            new JsonObject
+            {
+                ["worker_id"] = _names.WorkerId(one.Worker),
+                ["worker"] = one.Worker.ToString(),
+                ["operation"] = one.Operation.Length == 0 ? null : one.Operation,
+            },
+            one.Score, at))]);
 
     private JsonArray Federations() => new([.. ledger.Registry.Federations.All.Select(federation => new JsonObject
     {

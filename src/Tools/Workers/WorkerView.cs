@@ -139,15 +139,8 @@ internal static class ReputationRows
             var row = new JsonObject
             {
                 ["operation"] = one.Operation == ReputationBook.Overall ? "(all)" : one.Operation,
-                ["points"] = ReputationBook.Points(one.Score, at),
-                ["succeeded"] = one.Score.Succeeded,
-                ["failed"] = one.Score.Failed,
-                ["timed_out"] = one.Score.TimedOut,
-                ["lost"] = one.Score.Lost,
-                ["disagreed"] = one.Score.Disagreed,
-                ["streak"] = one.Score.Streak,
-                ["earned"] = one.Score.Earned,
             };
+            AddScore(row, one.Score, at);
             if (workerId is not null)
             {
                 row.Insert(0, "worker_id", workerId);
@@ -156,4 +149,18 @@ internal static class ReputationRows
 
             return row;
         });
+
+    /// <summary>What a score says, as of a time.</summary>
+    public static JsonObject AddScore(JsonObject row, ReputationScore score, DateTimeOffset at)
+    {
+        row["points"] = ReputationBook.Points(score, at);
+        row["succeeded"] = score.Succeeded;
+        row["failed"] = score.Failed;
+        row["timed_out"] = score.TimedOut;
+        row["lost"] = score.Lost;
+        row["disagreed"] = score.Disagreed;
+        row["streak"] = score.Streak;
+        row["earned"] = score.Earned;
+        return row;
+    }
 }

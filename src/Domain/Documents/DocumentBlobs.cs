@@ -1,7 +1,7 @@
 using System.Text.Json;
 using MeshLedger.Crypto;
 
-namespace MeshLedger.Projections.BlobReferences;
+namespace MeshLedger.Domain.Documents;
 
 /// <summary>The blobs that a job's document names. Whatever the operation calls it: a text of the payload that reads as a
 /// hash is one.</summary>
