@@ -45,10 +45,14 @@ internal static class AuditCommand
         await using var ledger = await LedgerSession.OpenAsync(call);
         var memory = stream is null ? AuditInputs.MemoryFile(call) : null;
         var options = await AuditInputs.OptionsAsync(call, ledger.Database, memory);
-        var report = await AuditBar.RunAsync(call, async progress => stream is { } one
-            ? await StreamAudit.RunAsync(ledger.Database, options, one, progress, call.Stop)
-                ?? throw new CommandFailure(ExitCodes.NotFound, NotFound(one))
-            : await LedgerAudit.RunAsync(ledger.Database, options, progress, call.Stop));
+        var report = await AuditBar.RunAsync(call, "auditing", async report =>
+        {
+            var progress = report is null ? null : new Tell<AuditProgress>(at => report(at.Done, at.Total));
+            return stream is { } one
+                ? await StreamAudit.RunAsync(ledger.Database, options, one, progress, call.Stop)
+                    ?? throw new CommandFailure(ExitCodes.NotFound, NotFound(one))
+                : await LedgerAudit.RunAsync(ledger.Database, options, progress, call.Stop);
+        });
         var compared = call.Get(Deep) ? await CompareAsync(call, ledger) : [];
         var faults = report.Faults.Concat(compared.SelectMany(Faults)).ToList();
         var result = new AuditResult(
@@ -74,11 +78,14 @@ internal static class AuditCommand
     private static async Task<IReadOnlyList<ProjectionComparison>> CompareAsync(Call call, LedgerSession ledger)
     {
         var compared = new List<ProjectionComparison>();
-        foreach (var name in ProjectionSet.Names)
+        foreach (var projection in await ledger.Projections.ListAsync(call.Stop))
         {
             try
             {
-                compared.Add(await ledger.Projections.CompareAsync(name, progress: null, call.Stop));
+                compared.Add(await AuditBar.RunAsync(call, $"building {projection.Name}", report => ledger.Projections.CompareAsync(
+                    projection.Name,
+                    report is null ? null : new Tell<long>(position => report(position, projection.Position)),
+                    call.Stop)));
             }
             catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.ReadOnlySqlTransaction)
             {

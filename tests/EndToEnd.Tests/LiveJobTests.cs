@@ -26,7 +26,7 @@ public sealed class LiveJobTests
             "cancelled, 100 mana came back",
             (await node.RunAsync("job", "cancel", "long-job-0001", "--reason", "enough")).With(0), StringComparison.Ordinal);
         node.Drop("next.json", TestNode.Echo("next-job-0001"));
-        (await node.RunAsync("job", "wait", "next-job-0001", "--timeout", "30")).With(0);
+        (await node.RunAsync("job", "wait", "next-job-0001")).With(0);
         await Meshledger.UntilAsync(() => node.Errors.Contains("stopped, for it is over", StringComparison.Ordinal), "a stopped attempt");
         (await node.RunAsync("audit")).With(0);
     }

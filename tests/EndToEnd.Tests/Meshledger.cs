@@ -16,7 +16,7 @@ public sealed record CommandResult(int ExitCode, string Output, string Errors)
 /// <summary>The built command as a process of its own.</summary>
 public static class Meshledger
 {
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
+    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
     public static string Program { get; } = Path.Combine(AppContext.BaseDirectory, "meshledger");
 

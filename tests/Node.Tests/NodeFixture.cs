@@ -146,6 +146,10 @@ internal sealed class HandWorker
             {
                 // The test has ended.
             }
+            catch (Exception exception)
+            {
+                kept.Writer.TryComplete(exception);
+            }
         }
     }
 

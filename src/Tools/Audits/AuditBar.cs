@@ -1,5 +1,4 @@
 using System.Globalization;
-using MeshLedger.Ledger.Audit;
 using MeshLedger.Tools.Cli;
 using Spectre.Console;
 using Spectre.Console.Rendering;
@@ -9,7 +8,9 @@ namespace MeshLedger.Tools.Audits;
 /// <summary>How far an audit is, with events a second and the time that is left: on a terminal only.</summary>
 internal static class AuditBar
 {
-    public static async Task<T> RunAsync<T>(Call call, Func<IProgress<AuditProgress>?, Task<T>> run)
+    /// <param name="what">What is done now.</param>
+    /// <param name="run">Gets what takes how many events are done, of how many; null where there is no terminal.</param>
+    public static async Task<T> RunAsync<T>(Call call, string what, Func<Action<long, long>?, Task<T>> run)
     {
         if (Console.IsErrorRedirected || !call.Output.IsText)
         {
@@ -20,17 +21,15 @@ internal static class AuditBar
             .Columns(
                 new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(), new Rate(),
                 new RemainingTimeColumn())
-            .StartAsync(async context => await run(new Bar(context.AddTask("auditing"))));
-    }
-
-    /// <summary>Tells at once, on the thread that works.</summary>
-    private sealed class Bar(ProgressTask task) : IProgress<AuditProgress>
-    {
-        public void Report(AuditProgress value)
-        {
-            task.MaxValue = Math.Max(value.Total, 1);
-            task.Value = value.Done;
-        }
+            .StartAsync(async context =>
+            {
+                var task = context.AddTask(what);
+                return await run((done, total) =>
+                {
+                    task.MaxValue = Math.Max(total, 1);
+                    task.Value = done;
+                });
+            });
     }
 
     private sealed class Rate : ProgressColumn

@@ -127,7 +127,7 @@ internal static class BlobKeepingCommands
             {
                 await BlobBars.RunAsync(call, hash.ToString()[..16], blobs.SizeOf(hash) ?? 0, async report =>
                 {
-                    await blobs.VerifyAsync(hash, new Reported(report), call.Stop);
+                    await blobs.VerifyAsync(hash, new Tell<long>(report), call.Stop);
                     return true;
                 });
                 good++;
@@ -185,10 +185,5 @@ internal static class BlobKeepingCommands
             after = page.Next;
         }
         while (after is not null);
-    }
-
-    private sealed class Reported(Action<long> report) : IProgress<long>
-    {
-        public void Report(long value) => report(value);
     }
 }

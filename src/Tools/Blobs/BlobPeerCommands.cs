@@ -66,7 +66,7 @@ internal static class BlobPeerCommands
             BlobCommands.Open(call), peers, new FetchOptions(), TimeProvider.System, logs.CreateLogger<BlobFetcher>());
         var began = TimeProvider.System.GetTimestamp();
         var fetched = await BlobBars.RunAsync(call, hash.ToString()[..16], call.Get(Size), report =>
-            fetcher.FetchAsync(hash, call.Get(Size), new Reported(report), call.Stop));
+            fetcher.FetchAsync(hash, call.Get(Size), new Tell<FetchProgress>(at => report(at.Bytes)), call.Stop));
         var seconds = TimeProvider.System.GetElapsedTime(began).TotalSeconds;
         call.Output.Object(
             new JsonObject
@@ -124,10 +124,5 @@ internal static class BlobPeerCommands
             [Column.Of("peer"), Column.Of("status"), Column.Of("milliseconds", right: true, "MS"), Column.Of("fault")],
             "There are no peers: give --peer to this verb or to up, or start nodes of this ledger with --listen.");
         return ExitCodes.Ok;
-    }
-
-    private sealed class Reported(Action<long> report) : IProgress<FetchProgress>
-    {
-        public void Report(FetchProgress value) => report(value.Bytes);
     }
 }

@@ -155,10 +155,4 @@ internal static class LogCheckCommand
                 });
             });
     }
-
-    /// <summary>Tells at once, on the thread that works.</summary>
-    private sealed class Tell<T>(Action<T> tell) : IProgress<T>
-    {
-        public void Report(T value) => tell(value);
-    }
 }

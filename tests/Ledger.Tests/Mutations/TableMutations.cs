@@ -42,8 +42,7 @@ internal static class TableMutations
         ("ml_log_heads.origin", (random, bed) => Head(random, bed, "UPDATE ml_log_heads SET origin = 'other'")),
         ("ml_log_heads.signed_at", (random, bed) => Head(
             random, bed, $"UPDATE ml_log_heads SET signed_at = signed_at + interval '{random.Next(1, 99)} microseconds'")),
-        ("ml_log_heads.note", (random, bed) => Head(
-            random, bed, $"UPDATE ml_log_heads SET note = overlay(note placing '{(char)random.Next('a', 'z')}{random.Next(10)}' from {random.Next(1, 150)} for 2)")),
+        ("ml_log_heads.note", Note),
         ("ml_log_heads.note", SignedOtherwise),
         ("log/heads", Line), ("log/heads", LineGone), ("log/heads", LinesSwapped), ("log/checkpoint", Published),
         ("log/checkpoint", PublishedUnknown),
@@ -68,6 +67,13 @@ internal static class TableMutations
     {
         var size = bed.Heads.Any(random);
         return new Mutation("ml_log_heads", $"{sql} WHERE size = {size}", fault => IsOfHead(fault, size));
+    }
+
+    private static Mutation Note(Random random, MutationBed bed)
+    {
+        var (at, letter) = (random.Next(1, 150), (char)random.Next('a', 'z'));
+        var other = $"CASE substr(note, {at}, 1) WHEN '{letter}' THEN '{(char)(letter + 1)}' ELSE '{letter}' END";
+        return Head(random, bed, $"UPDATE ml_log_heads SET note = overlay(note placing {other} from {at} for 1)");
     }
 
     /// <summary>The log's own key signed another root of the same size.</summary>
