@@ -120,14 +120,31 @@ function noteKey(text, type) {
   return { text, name, id, type, key: bytes.subarray(1) };
 }
 
-function readHead(bytes, policy) {
+function readHead(bytes) {
   const note = bytes.toString();
   const end = note.lastIndexOf('\n\n');
   const [text, lines] = [note.slice(0, end + 1), note.slice(end + 2).split('\n')];
   const [origin, size, root] = text.split('\n');
   demand(end > 0 && lines.pop() === '' && Buffer.from(note).equals(bytes) && /^(?:0|[1-9][0-9]*)$/.test(size) && base64(root, 32),
     'checkpoint', 'a signed tree head');
-  const keys = [...policy.logs.filter(log => log.name === origin), ...policy.witnesses];
+  return { origin, size: Number(size), root: Buffer.from(root, 'base64'), bytes, text, lines };
+}
+
+// The key that must have signed the head, for somebody who believes one of the log's keys: he follows hand-overs as far as
+// the key before signed them, and goes back as far as the key after did, which every key did.
+function believed(log, { size }, handOvers) {
+  const keys = [handOvers[0]?.from, ...handOvers.map(one => one.to)].map(key => key?.text);
+  const at = keys.indexOf(log.text);
+  if (handOvers.length === 0 || at < 0) return log;
+  const signer = handOvers.filter(one => one.position <= size).length;
+  for (let next = at; next < signer; next++) if (!handOvers[next].isSigned) return null;
+  return signer === 0 ? handOvers[0].from : handOvers[signer - 1].to;
+}
+
+function checkHead(head, policy, handOvers) {
+  const { origin, text, lines } = head;
+  const logs = policy.logs.filter(log => log.name === origin).map(log => believed(log, head, handOvers)).filter(Boolean);
+  const keys = [...logs, ...policy.witnesses];
   const signers = new Map();
   for (const line of lines) {
     const [, name, signature] = /^\u2014 ([^+\s]+) ([A-Za-z0-9+/]+=*)$/.exec(line) ?? [];
@@ -144,7 +161,7 @@ function readHead(bytes, policy) {
   const cosigned = [...signers].filter(([key]) => key.type === 4);
   demand(log, 'checkpoint', `a signature by one of the logs ${policy.logs.map(key => key.name)}`);
   demand(cosigned.length >= policy.quorum, 'checkpoint', `${policy.quorum} cosignatures, not ${cosigned.length}`);
-  return { origin, size: Number(size), root: Buffer.from(root, 'base64'), log, cosigned, bytes };
+  return { log, cosigned };
 }
 
 // A proof and its statement: each binds the next.
@@ -257,6 +274,15 @@ function judge(event, ledger) {
     may(worker && cause === worker.digest && !(worker.retired && type !== 'worker_vouched'), 'the latest registration as cause');
     may(worker && (by === worker.owner || (by === worker.by && type !== 'worker_vouched')), 'the worker or its owner');
     if (worker && type === 'worker_retired') worker.retired = true;
+  } else if (type === 'log_key_changed') {
+    const [from, to] = [noteKey(data.from, 1), noteKey(data.to, 1)];
+    const before = ledger.handOvers.at(-1);
+    const signed = (key, signature) => isSigned(key, Buffer.from(`meshledger/log-key/v1\n${from.text}\n${to.text}\n`), base64(signature, 64) ?? Buffer.alloc(64));
+    may(stream === `log-${sha256(ledger.origin).toString('hex')}` && from.name === ledger.origin && to.name === ledger.origin, 'the log of the tree head');
+    may(nodes.has(by) && cause === (before?.digest ?? null), 'a node, and the hand-over before as cause');
+    may(from.text !== to.text && (!before || before.to.text === from.text) && !ledger.handOvers.some(one => one.from.text === to.text), 'the key until now, and a new one');
+    may((data.from_signature === null || signed(from.key, data.from_signature)) && signed(to.key, data.to_signature), 'signatures of both keys');
+    ledger.handOvers.push({ from, to, digest, position: event.position, isSigned: data.from_signature !== null });
   } else if (/^(?:federation_founded|membership_granted|membership_revoked)$/.test(type)) {
     may(stream.startsWith('federation-') && (type === 'federation_founded') === (event.entry.version === 1), 'a stream that begins with its founding');
     may(type === 'federation_founded' ? stream === `federation-${data.name}` : ledger.federations.get(stream) === by, 'the key that founded it');
@@ -331,11 +357,11 @@ function readPolicy(file) {
 function verifyBundle(archive, policy) {
   const entries = unpack(archive);
   demand(entries.has('checkpoint'), 'checkpoint', 'a tree head');
-  const head = readHead(entries.get('checkpoint'), policy);
+  const head = readHead(entries.get('checkpoint'));
   const positions = new Set([...entries.keys()].map(name => /^(?:events|proofs)\/([0-9]+)\./.exec(name)?.[1]).filter(Boolean).map(Number));
   const events = [...positions].sort((left, right) => left - right).map(position => readEvent(position, entries, head));
   if (faults.length > 0 || !expect(events.length > 0, 'events/', 'an event')) return null;
-  const ledger = { founder: null, nodes: new Set(), workers: new Map(), federations: new Map(), jobs: new Map(), seen: new Map(), copies: new Map() };
+  const ledger = { founder: null, nodes: new Set(), workers: new Map(), federations: new Map(), jobs: new Map(), seen: new Map(), copies: new Map(), handOvers: [], origin: head.origin };
   const [versions, batches, ids] = [new Map(), new Map(), new Set()];
   for (const event of events) {
     const { entry: { proof, sig, version }, id, place, stream } = event;
@@ -347,6 +373,7 @@ function verifyBundle(archive, policy) {
     batch.taken.add(proof?.index ?? 0);
     judge(event, ledger);
   }
+  Object.assign(head, checkHead(head, policy, ledger.handOvers));
   const named = new Set(events.flatMap(blobsOf));
   const blobs = [];
   for (const [name, bytes] of entries) {

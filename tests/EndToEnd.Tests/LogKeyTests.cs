@@ -36,6 +36,17 @@ public sealed class LogKeyTests
         (await Meshledger.RunAsync("log", "verify", later, "--key", old, "--keys", keys, "--data", elsewhere)).With(0);
         (await Meshledger.RunAsync("log", "verify", proof, "--key", next, "--keys", keys, "--data", elsewhere)).With(0);
 
+        // A bundle brings the hand-over along.
+        var (bundle, policy) = (Path.Combine(node.Home, "after.tar"), Path.Combine(node.Home, "policy.json"));
+        (await node.RunAsync("export", "after-job-0001", "-o", bundle)).With(0);
+        foreach (var key in new[] { old, next })
+        {
+            await File.WriteAllTextAsync(policy, $$"""{"logs":["{{key}}"]}""");
+            (await Meshledger.RunAsync("verify", bundle, "--policy", policy)).With(0);
+            var script = Path.Combine(Meshledger.Repository, "examples", "verify-bundle", "verify-bundle.mjs");
+            (await Meshledger.RunAsync([script, bundle, policy], null, [], program: "node")).With(0);
+        }
+
         // The old private key is put aside; the next start has the new one.
         Assert.Single(Directory.EnumerateFiles(Path.Combine(node.Data, "keys"), "log-*.retired"));
         Assert.Equal(0, await node.StopAsync());
@@ -66,6 +77,15 @@ public sealed class LogKeyTests
         // Who was told the old key alone cannot know whose word the new one is; what it signed is as good as ever.
         (await node.RunAsync("log", "fsck", "--key", old)).With(4);
         (await node.RunAsync("log", "verify", Path.Combine(node.Home, "1.tlog-proof"), "--key", old)).With(0);
+        var (bundle, policy) = (Path.Combine(node.Home, "lost.tar"), Path.Combine(node.Home, "policy.json"));
+        node.Drop("late.json", TestNode.Echo("late-job-0001"));
+        await node.UntilBiddingAsync("late-job-0001");
+        (await node.RunAsync("export", "late-job-0001", "-o", bundle)).With(0);
+        foreach (var (key, code) in new[] { (old, 4), (next, 0) })
+        {
+            await File.WriteAllTextAsync(policy, $$"""{"logs":["{{key}}"]}""");
+            (await Meshledger.RunAsync("verify", bundle, "--policy", policy)).With(code);
+        }
     }
 
     [Fact]

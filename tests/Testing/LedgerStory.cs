@@ -55,6 +55,13 @@ public sealed class LedgerStory
 
     public Registry Registry => _registry;
 
+    /// <summary>A log's key, and the one that follows it.</summary>
+    public static IReadOnlyList<SigningKey> LogKeys { get; } =
+        [.. Enumerable.Range(1, 2).Select(i => SigningKey.FromSeed([.. Enumerable.Repeat((byte)(200 + i), 32)]))];
+
+    /// <summary>Its origin.</summary>
+    public static string LogName => "log.example/story";
+
     public DateTimeOffset Now => Start + _later + TimeSpan.FromMilliseconds(_events.Count);
 
     /// <summary>The whole story.</summary>
@@ -274,9 +281,8 @@ public sealed class LedgerStory
     /// <summary>The log's key is handed over.</summary>
     private void Log()
     {
-        SigningKey[] keys = [.. Enumerable.Range(1, 2).Select(i => SigningKey.FromSeed([.. Enumerable.Repeat((byte)(200 + i), 32)]))];
-        var from = new NoteKey("log.example/story", NoteKeyType.Signature, keys[0].Did);
-        Say(Node, LogEvent.Change(from, keys[0], keys[1]), null, StreamId.OfLog(from.Name));
+        var from = new NoteKey(LogName, NoteKeyType.Signature, LogKeys[0].Did);
+        Say(Node, LogEvent.Change(from, LogKeys[0], LogKeys[1]), null, StreamId.OfLog(from.Name));
     }
 
     /// <summary>A member is none any more, a worker takes no more jobs, and one is gone for good.</summary>

@@ -2,16 +2,19 @@ using MeshLedger.Crypto;
 using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Federations;
 using MeshLedger.Domain.Jobs;
+using MeshLedger.Domain.Logs;
 using MeshLedger.Domain.Nodes;
 using MeshLedger.Domain.Workers;
 using MeshLedger.Ledger.Audit;
+using MeshLedger.Ledger.Transparency;
 
 namespace MeshLedger.Ledger.Bundles;
 
 /// <summary>Goes through a bundle's events in log order and judges each by the rules by which a node took it in: versions
 /// without a hole, causes, authors, legal transitions. What would need the rest of the ledger is not judged: money, and the
 /// figures of reputation that nodes said they knew.</summary>
-internal sealed class BundleFold(Action<BundleFault> report)
+/// <param name="log">Where the hand-overs of the log's key stand.</param>
+internal sealed class BundleFold(StreamId log, Action<BundleFault> report)
 {
     private readonly Registry _registry = new();
     private readonly HashSet<Digest> _seen = [];
@@ -23,6 +26,9 @@ internal sealed class BundleFold(Action<BundleFault> report)
     private readonly List<(JobId Job, BundleEvent Event)> _told = [];
 
     public Registry Registry => _registry;
+
+    /// <summary>The keys that the log had; null: it was never handed over.</summary>
+    public LogKeys? LogKeys { get; private set; }
 
     public IReadOnlyDictionary<JobId, JobState> Jobs => _jobs;
 
@@ -72,7 +78,8 @@ internal sealed class BundleFold(Action<BundleFault> report)
         {
             case JobEvent body:
                 return Job(one, body);
-            case NodeEvent.IdempotencyKeyClaimed or not (NodeEvent or WorkerEvent or FederationEvent):
+            case NodeEvent.IdempotencyKeyClaimed or not (NodeEvent or WorkerEvent or FederationEvent or LogEvent):
+            case LogEvent when one.Statement.Stream != log:
                 return new Refusal("NOT_OF_A_BUNDLE", $"{one.Statement.Type} needs the whole ledger to be judged");
         }
 
@@ -87,6 +94,11 @@ internal sealed class BundleFold(Action<BundleFault> report)
         }
 
         _registry.Apply(one.Statement, one.Body, one.Entry.Version, one.Position);
+        if (one.Body is LogEvent.KeyChanged changed)
+        {
+            LogKeys = (LogKeys ?? NoteKey.Parse(changed.From)).After(changed, one.Position);
+        }
+
         return null;
     }
 

@@ -26,6 +26,10 @@ public sealed record BundleReport(
     IReadOnlyList<BundledJob> Jobs,
     IReadOnlyList<BundleFault> Faults)
 {
+    /// <summary>The policy's key that stands behind <see cref="Key"/>: the same, or one from which the log was handed over.
+    /// </summary>
+    public NoteKey? TrustedKey { get; init; }
+
     /// <summary>True if everything that a bundle can prove was proven.</summary>
     public bool IsProven => Faults.Count == 0;
 }

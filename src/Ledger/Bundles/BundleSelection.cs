@@ -10,9 +10,10 @@ public static class BundleSelection
 {
     /// <summary>The whole streams of the jobs, of the ledger, of every author that is a node or a worker, of whoever admitted
     /// or vouched for these in turn, and of the federations that the jobs ask for; in log order.</summary>
+    /// <param name="log">The log under whose head they are to stand, where it was handed over: with its hand-overs.</param>
     /// <exception cref="InvalidHistoryException">What is stored is not what was signed.</exception>
     public static async Task<IReadOnlyList<RecordedEvent>> LoadAsync(
-        IEventStore store, IEnumerable<JobId> jobs, CancellationToken cancellationToken)
+        IEventStore store, IEnumerable<JobId> jobs, StreamId? log, CancellationToken cancellationToken)
     {
         var events = new SortedDictionary<long, RecordedEvent>();
         var (streams, authors) = (new Queue<StreamId>(), new HashSet<Did>());
@@ -21,6 +22,11 @@ public static class BundleSelection
         foreach (var job in jobs)
         {
             Ask(StreamId.OfJob(job));
+        }
+
+        if (log is { } handedOver)
+        {
+            Ask(handedOver);
         }
 
         while (streams.TryDequeue(out var stream))

@@ -1,5 +1,6 @@
 using MeshLedger.Crypto;
 using MeshLedger.Domain.Events;
+using MeshLedger.Ledger.Transparency;
 
 namespace MeshLedger.Ledger.Bundles;
 
@@ -26,10 +27,12 @@ public static class BundleVerifier
     private static BundleReport Verify(BundleContent content, BundlePolicy policy, CancellationToken cancellationToken)
     {
         var faults = new List<BundleFault>();
-        var (head, key, cosigned) = Head(content.Head, policy, faults.Add);
+        var signed = Head(content.Head, faults.Add);
         var events = Examine(content, faults.Add, cancellationToken);
-        var fold = new BundleFold(faults.Add);
+        var fold = new BundleFold(StreamId.OfLog(signed?.Head.Origin ?? ""), faults.Add);
         events.ForEach(fold.Take);
+        var (key, cosigned) = signed is { } parsed ? Signers(parsed.Head, parsed.Note, fold.LogKeys, policy, faults.Add) : (null, []);
+        var head = key is null ? null : signed?.Head;
         if (faults.Count == 0)
         {
             Copies(content, events, key!, head!, faults.Add);
@@ -42,35 +45,52 @@ public static class BundleVerifier
             Trust(policy, founder, jobs, faults.Add);
         }
 
-        return new BundleReport(policy, head, key, cosigned, founder, events.Count, content.Blobs, jobs, faults);
+        return new BundleReport(policy, head, key, cosigned, founder, events.Count, content.Blobs, jobs, faults)
+        {
+            TrustedKey = key is null ? null : policy.Logs.First(log => Believed(log, head!, fold.LogKeys) == key),
+        };
     }
 
-    private static (TreeHead? Head, NoteKey? Key, IReadOnlyList<VerifiedSignature> Cosigned) Head(
-        byte[] bytes, BundlePolicy policy, Action<BundleFault> report)
+    private static (TreeHead Head, SignedNote Note)? Head(byte[] bytes, Action<BundleFault> report)
+    {
+        if (SignedNote.TryParse(bytes, out var note) && TreeHead.TryParse(note!.Text, out var head)
+            && note.ToBytes().AsSpan().SequenceEqual(bytes))
+        {
+            return (head, note);
+        }
+
+        report(new BundleFault(
+            "wrong_head", BundleNames.Head, "a signed tree head (C2SP tlog-checkpoint)", bytes.Length == 0 ? "none" : "something else"));
+        return null;
+    }
+
+    /// <summary>The key that must have signed a head, for somebody who believes one of the log's keys; null: none that he
+    /// believes.</summary>
+    private static NoteKey? Believed(NoteKey log, TreeHead head, LogKeys? keys) =>
+        log.Name != head.Origin ? null : keys?.BelievedBy(log) is { } believed ? believed.For(head.Size) : log;
+
+    private static (NoteKey? Key, IReadOnlyList<VerifiedSignature> Cosigned) Signers(
+        TreeHead head, SignedNote note, LogKeys? keys, BundlePolicy policy, Action<BundleFault> report)
     {
         void Wrong(string kind, string expected, string found) =>
             report(new BundleFault(kind, BundleNames.Head, expected, found));
-        if (!SignedNote.TryParse(bytes, out var note) || !TreeHead.TryParse(note!.Text, out var head)
-            || !note.ToBytes().AsSpan().SequenceEqual(bytes))
-        {
-            Wrong("wrong_head", "a signed tree head (C2SP tlog-checkpoint)", bytes.Length == 0 ? "none" : "something else");
-            return (null, null, []);
-        }
-
-        var logs = policy.Logs.Where(log => log.Name == head.Origin).ToList();
+        var logs = policy.Logs.Select(log => Believed(log, head, keys)).OfType<NoteKey>().Distinct().ToList();
         if (logs.Count == 0)
         {
-            Wrong("untrusted_log", $"one of the logs {string.Join(", ", policy.Logs.Select(log => log.Name))}", head.Origin);
-            return (null, null, []);
+            var handedOver = policy.Logs.Any(log => log.Name == head.Origin)
+                ? $"{head.Origin} with a key to which none of these handed it over"
+                : head.Origin;
+            Wrong("untrusted_log", $"one of the logs {string.Join(", ", policy.Logs.Select(log => log.Name))}", handedOver);
+            return (null, []);
         }
 
         if (!note.TryVerify([.. logs, .. policy.Witnesses], out var verified)
-            || verified.FirstOrDefault(one => logs.Contains(one.Key)) is not { } signed)
+            || verified.FirstOrDefault(one => logs.Contains(one.Key)) is not { } own)
         {
             Wrong(
                 "bad_signature", $"a signature by {string.Join(" or ", logs)}, and none that does not hold by a key of the policy",
                 "no such signature");
-            return (null, null, []);
+            return (null, []);
         }
 
         var cosigned = verified.Where(one => policy.Witnesses.Contains(one.Key)).ToList();
@@ -81,7 +101,7 @@ public static class BundleVerifier
                 $"{cosigned.Count}");
         }
 
-        return (head, signed.Key, cosigned);
+        return (own.Key, cosigned);
     }
 
     private static List<BundleEvent> Examine(

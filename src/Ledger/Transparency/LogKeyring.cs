@@ -46,11 +46,7 @@ public sealed class LogKeyring
             return;
         }
 
-        IReadOnlyList<LogKeyTerm> before = Keys.Terms.Count == 1
-            ? [new LogKeyTerm(NoteKey.Parse(changed.From), 0, null, null)]
-            : Keys.Terms;
-        Keys = new LogKeys(
-            [.. before, new LogKeyTerm(NoteKey.Parse(changed.To), recorded.Position, changed.FromSignature, changed.ToSignature)]);
+        Keys = Keys.After(changed, recorded.Position);
         LastHandOver = recorded.Statement.Digest;
     }
 

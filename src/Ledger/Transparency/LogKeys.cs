@@ -78,6 +78,16 @@ public sealed class LogKeys
             [.. Terms.Skip(first).Take(last - first + 1)], last + 1 < Terms.Count ? Terms[last + 1].From : long.MaxValue);
     }
 
+    /// <summary>These keys and the next one.</summary>
+    /// <param name="position">Where the log holds the hand-over.</param>
+    public LogKeys After(LogEvent.KeyChanged changed, long position)
+    {
+        IReadOnlyList<LogKeyTerm> before =
+            Terms.Count == 1 ? [new LogKeyTerm(NoteKey.Parse(changed.From), 0, null, null)] : Terms;
+        return new LogKeys(
+            [.. before, new LogKeyTerm(NoteKey.Parse(changed.To), position, changed.FromSignature, changed.ToSignature)]);
+    }
+
     /// <summary>The bytes of the file.</summary>
     public byte[] ToBytes() => Encoding.UTF8.GetBytes(string.Concat(Terms.Select(term => string.Create(
         CultureInfo.InvariantCulture, $"{term.From} {term.Key} {term.FromSignature ?? None} {term.ToSignature ?? None}\n"))));

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
 using MeshLedger.Domain.Events;
+using MeshLedger.Domain.Jobs;
 using MeshLedger.Ledger.Bundles;
 using MeshLedger.Tools.Blobs;
 using MeshLedger.Tools.Cli;
@@ -61,7 +62,7 @@ internal static class ExportCommand
         }
 
         await using var ledger = await LedgerSession.OpenAsync(call);
-        var events = await BundleSelection.LoadAsync(ledger.Store, jobs, call.Stop);
+        var events = await BundleSelection.LoadAsync(ledger.Store, jobs, log: null, call.Stop);
         var told = events.Select(one => one.Statement.Stream).ToHashSet();
         foreach (var job in jobs.Where(job => !told.Contains(StreamId.OfJob(job))))
         {
@@ -70,7 +71,7 @@ internal static class ExportCommand
 
         return call.Get(Format) == InToto
             ? await AttestationsAsync(call, events, target)
-            : await BundleAsync(call, events, target);
+            : await BundleAsync(call, ledger, jobs, events, target);
     }
 
     private static async Task<int> AttestationsAsync(Call call, IReadOnlyList<RecordedEvent> events, string target)
@@ -88,12 +89,18 @@ internal static class ExportCommand
         return ExitCodes.Ok;
     }
 
-    private static async Task<int> BundleAsync(Call call, IReadOnlyList<RecordedEvent> events, string target)
+    private static async Task<int> BundleAsync(
+        Call call, LedgerSession ledger, IReadOnlyList<JobId> jobs, IReadOnlyList<RecordedEvent> events, string target)
     {
         var source = LogCommands.Source(call);
         var (head, keys) = await LogProofCommands.HeadWithAsync(
             call, source, events.Where(one => one.Statement.Stream.Kind == "job").Max(one => one.Position));
         var key = keys.For(head.Head.Size)!;
+        if (keys.Terms.Count > 1)
+        {
+            events = await BundleSelection.LoadAsync(ledger.Store, jobs, StreamId.OfLog(key.Name), call.Stop);
+        }
+
         var named = BundleWriter.BlobsOf(events);
         var store = call.Get(WithBlobs) && named.Count > 0 ? BlobCommands.Open(call) : null;
         var there = named.Where(blob => store?.Has(blob) == true).ToList();

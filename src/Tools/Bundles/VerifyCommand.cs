@@ -71,6 +71,11 @@ internal static class VerifyCommand
 
         output.Line($"The log {report.Log!.Origin} ({report.Key}) signed a tree head of {report.Log.Size} entries; each of the "
             + $"{report.Events} events here is signed by its author, and in it.");
+        if (report.TrustedKey != report.Key)
+        {
+            output.Line($"The policy names the log's key {report.TrustedKey}: between it and that key, each signed the hand-over to the next.");
+        }
+
         foreach (var cosigned in report.Cosigned)
         {
             output.Line($"Witness {cosigned.Key.Name} cosigned the tree head at {Time(cosigned)}: all of this was there by then.");
@@ -102,6 +107,7 @@ internal static class VerifyCommand
         ["proven"] = report.IsProven,
         ["log"] = report.Log is { } head ? LogCommands.Row(head) : null,
         ["log_key"] = report.Key?.ToString(),
+        ["trusted_key"] = report.TrustedKey?.ToString(),
         ["cosigned"] = new JsonArray([.. report.Cosigned.Select(one => new JsonObject
         {
             ["witness"] = one.Key.ToString(),

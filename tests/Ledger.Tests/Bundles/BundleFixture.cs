@@ -1,4 +1,5 @@
 using MeshLedger.Crypto;
+using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Jobs;
 using MeshLedger.Ledger.Bundles;
 using MeshLedger.Ledger.Tests.Transparency;
@@ -15,11 +16,24 @@ public sealed class BundleFixture : IAsyncLifetime
 
     public LedgerStory Story { get; private init; } = new LedgerStory().Tell();
 
-    public NoteKey Log => _log.NoteKey;
+    /// <summary>The log is the one whose key was handed over in the story.</summary>
+    public bool IsHandedOver { get; private init; }
+
+    /// <summary>Whose hand-overs an export brings along.</summary>
+    public StreamId? HandOvers { get; set; }
+
+    public NoteKey Log => (IsHandedOver ? HandedOver : _log.Options).NoteKey;
 
     public SigningKey WitnessKey { get; } = SigningKey.Generate();
 
     public NoteKey Witness => new("witness.example/w", NoteKeyType.Cosignature, WitnessKey.Did);
+
+    private LogOptions HandedOver => _log.Options with
+    {
+        Origin = LedgerStory.LogName,
+        Key = LedgerStory.LogKeys[1],
+        FindKey = did => LedgerStory.LogKeys.SingleOrDefault(key => key.Did == did),
+    };
 
     public BundlePolicy Policy => new() { Logs = [Log] };
 
@@ -31,11 +45,18 @@ public sealed class BundleFixture : IAsyncLifetime
         return fixture;
     }
 
+    public static async Task<BundleFixture> OfHandedOverAsync()
+    {
+        var fixture = new BundleFixture { IsHandedOver = true, HandOvers = StreamId.OfLog(LedgerStory.LogName) };
+        await fixture.InitializeAsync();
+        return fixture;
+    }
+
     public async Task InitializeAsync()
     {
         _log = await LogFixture.CreateAsync();
         await Story.AppendAsync(_log.Store);
-        var head = await _log.PublishAsync();
+        var head = await _log.PublishAsync(IsHandedOver ? HandedOver : null);
         _head = head with { Note = head.Note.With(Witness, WitnessKey, 1_800_000_000) };
     }
 
@@ -45,7 +66,7 @@ public sealed class BundleFixture : IAsyncLifetime
 
     public async Task<byte[]> ExportWithAsync(Dictionary<BlobHash, byte[]> blobs, params string[] jobs)
     {
-        var events = await BundleSelection.LoadAsync(_log.Store, jobs.Select(JobId.Parse), CancellationToken.None);
+        var events = await BundleSelection.LoadAsync(_log.Store, jobs.Select(JobId.Parse), HandOvers, CancellationToken.None);
         using var archive = new MemoryStream();
         await new BundleWriter(_log.Source, _head, Log).WriteAsync(
             archive,

@@ -141,7 +141,7 @@ public sealed class BundleTests(BundleFixture fixture) : IClassFixture<BundleFix
         var (statement, proof) = (archive["events/1.json"], archive["proofs/1.tlog-proof"]);
         var faults = new List<BundleFault>();
         var founded = BundleEvent.Examine(1, statement, proof, archive["checkpoint"], new BatchVerifier(), faults.Add);
-        var fold = new BundleFold(faults.Add);
+        var fold = new BundleFold(StreamId.OfLog(fixture.Log.Name), faults.Add);
         fold.Take(founded!);
         Assert.Empty(faults);
         fold.Take(founded! with { Entry = founded.Entry with { Position = 2, Version = 2 } });

@@ -68,6 +68,40 @@ public sealed class SecondVerifierTests(BundleFixture fixture, ITestOutputHelper
         }
     }
 
+    [Fact]
+    public async Task A_verifier_in_another_language_follows_hand_overs_of_the_log()
+    {
+        var handedOver = await BundleFixture.OfHandedOverAsync();
+        try
+        {
+            var bundle = await handedOver.ExportAsync("job-again");
+            var random = new Random(20_261_123);
+            foreach (var trusted in new[] { BundleHandOverTests.First, handedOver.Log, fixture.Log })
+            {
+                var expected = trusted == fixture.Log ? 4 : 0;
+                if (await RunAsync(bundle, $$"""{"logs":["{{trusted}}"]}""") is not { } run)
+                {
+                    return;
+                }
+
+                Assert.True(run.ExitCode == expected, run.Output);
+                var (what, changed) = BundleMutation.Any(random, bundle, bundle);
+                Assert.True(
+                    changed.AsSpan().SequenceEqual(bundle)
+                    || (await RunAsync(changed, $$"""{"logs":["{{trusted}}"]}"""))!.Value.ExitCode == 4, what);
+            }
+
+            handedOver.HandOvers = null;
+            var without = await handedOver.ExportAsync("job-again");
+            Assert.Equal(4, (await RunAsync(without, $$"""{"logs":["{{BundleHandOverTests.First}}"]}"""))!.Value.ExitCode);
+            Assert.Equal(0, (await RunAsync(without, $$"""{"logs":["{{handedOver.Log}}"]}"""))!.Value.ExitCode);
+        }
+        finally
+        {
+            await handedOver.DisposeAsync();
+        }
+    }
+
     private async Task<(int ExitCode, string Output)?> RunAsync(byte[] bundle, string policy)
     {
         var (bundleFile, policyFile) = (Path.Combine(_home, "bundle.tar"), Path.Combine(_home, "policy.json"));
