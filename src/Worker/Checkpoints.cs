@@ -30,8 +30,8 @@ public sealed class Checkpoints
     /// <summary>Of an operation that nobody waits to take over.</summary>
     public static Checkpoints None => new(null, null, _ => Task.FromResult<Refusal?>(null), null);
 
-    /// <summary>What the run may go on from; null: it begins at the beginning.</summary>
-    public SavedState? Saved => _assigned?.Saved;
+    /// <summary>What the run may go on from, the latest first; none: it begins at the beginning.</summary>
+    public IReadOnlyList<SavedState> Saved => _assigned?.Saved ?? [];
 
     /// <summary>Where the run began, as it said by <see cref="Resumed"/>.</summary>
     public CheckpointName? ResumedFrom { get; private set; }
@@ -39,10 +39,10 @@ public sealed class Checkpoints
     /// <summary>How many checkpoints the run has made, before it was cut off, too.</summary>
     public long Count { get; private set; }
 
-    /// <summary>The run goes on from <see cref="Saved"/>, which the ledger alone keeps from now on.</summary>
-    public void Resumed()
+    /// <summary>The run goes on from one of <see cref="Saved"/>, which the ledger alone keeps from now on.</summary>
+    public void Resumed(SavedState saved)
     {
-        ResumedFrom = Saved!.Name;
+        ResumedFrom = saved.Name;
         _blobs?.LetGo(ResumedFrom.State);
         if (_log is not null)
         {
@@ -52,13 +52,14 @@ public sealed class Checkpoints
         }
     }
 
-    /// <summary>The run begins at the beginning although there is a checkpoint.</summary>
-    public void NotResumed(string why)
+    /// <summary>The run does not go on from one of <see cref="Saved"/>, though it is later than any that it may go on from.
+    /// </summary>
+    public void NotResumed(SavedState saved, string why)
     {
         if (_log is not null)
         {
             Log.NotResumed(
-                _log, _assigned!.JobId.ToString(), _assigned.Attempt, Saved!.Name.Sequence, Saved.Name.Attempt, why);
+                _log, _assigned!.JobId.ToString(), _assigned.Attempt, saved.Name.Sequence, saved.Name.Attempt, why);
         }
     }
 

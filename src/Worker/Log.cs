@@ -25,6 +25,6 @@ internal static partial class Log
     public static partial void Resumed(ILogger log, string job, int attempt, long sequence, int of, string worker);
 
     [LoggerMessage(3006, LogLevel.Warning,
-        "Job {Job}, attempt {Attempt}: begins at the beginning, for checkpoint {Sequence} of attempt {Of} is of no use: {Reason}")]
+        "Job {Job}, attempt {Attempt}: checkpoint {Sequence} of attempt {Of} is of no use, so the run begins before it: {Reason}")]
     public static partial void NotResumed(ILogger log, string job, int attempt, long sequence, int of, string reason);
 }

@@ -283,7 +283,7 @@ internal sealed class MarketSimulation
     }
 
     /// <summary>Where a run says that it began, which may have changed when it arrives.</summary>
-    private static CheckpointName? From(JobState state, Run run) => state.Version % 3 == 0 ? null : state.SavedFor(run)?.Name;
+    private static CheckpointName? From(JobState state, Run run) => state.Version % 3 == 0 ? null : state.SavedFor(run) is [.., var first] ? first.Name : null;
 
     private Receipt Receipt(CheckpointName? from) => VectorStory.Receipt(_random.Next(4) == 0 ? Jobs.JobSpec.Trouble : null) with
     {

@@ -33,7 +33,7 @@ public sealed class BlobReferenceTests : IAsyncLifetime
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task The_last_of_each_worker_is_needed_until_the_job_has_ended(bool oneByOne)
+    public async Task The_last_of_each_worker_are_needed_until_the_job_has_ended(bool oneByOne)
     {
         LedgerEvent Saved(string state, long sequence) => new JobEvent.CheckpointRecorded(
             1, sequence, Hash(state), 1, new EngineName("e", "1"), null, null);
@@ -41,12 +41,12 @@ public sealed class BlobReferenceTests : IAsyncLifetime
         [
             (_worker, Saved("a", 1)), (_other, Saved("b", 1)), (_worker, Saved("c", 2)),
             (_worker, new JobEvent.PartialOutputProduced(1, 1, "log", 0, 9, Hash("c"), null, null)),
-            (_worker, Saved("d", 3)),
+            (_worker, Saved("d", 3)), (_worker, Saved("f", 4)), (_worker, Saved("g", 5)), (_worker, Saved("f", 6)),
         ];
         await ToldAsync(oneByOne, events);
-        Assert.Equal(Sorted(("b", _other), ("c", null), ("d", _worker)), await RowsAsync());
+        Assert.Equal(Sorted(("b", _other), ("c", null), ("d", _worker), ("f", _worker), ("g", _worker)), await RowsAsync());
         await Open().RebuildAsync("blob_references", null, CancellationToken.None);
-        Assert.Equal(Sorted(("b", _other), ("c", null), ("d", _worker)), await RowsAsync());
+        Assert.Equal(Sorted(("b", _other), ("c", null), ("d", _worker), ("f", _worker), ("g", _worker)), await RowsAsync());
 
         await ToldAsync(
             oneByOne, (_other, Saved("e", 2)),

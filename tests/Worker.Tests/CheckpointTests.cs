@@ -63,7 +63,7 @@ public sealed class CheckpointTests : IDisposable
             worker, new JobEvent.CheckpointRecorded(2, 9, Blake3.Hash("nine"u8), 4, Engine, 900, null));
         var checkpoints = Open(saved, 4);
         Assert.Null(checkpoints.ResumedFrom);
-        checkpoints.Resumed();
+        checkpoints.Resumed(saved);
         checkpoints.Record(stream => stream.Write("five"u8), 1_000, Engine, CancellationToken.None);
         Assert.Equal((5, new CheckpointName(2, 9, worker, Blake3.Hash("nine"u8))), (_told[0].Sequence, _told[0].ResumedFrom));
         Assert.Equal((5, _told[0].ResumedFrom), (checkpoints.Count, checkpoints.ResumedFrom));
@@ -106,7 +106,7 @@ public sealed class CheckpointTests : IDisposable
             document.JobId, 3, Digest.OfBytes([1]),
             JobSubmission.Create(document, SigningKey.Generate().Did, "folder", 10, 100), null, (0, 0))
         {
-            Saved = saved,
+            Saved = saved is null ? [] : [saved],
             Checkpoints = count,
         };
     }

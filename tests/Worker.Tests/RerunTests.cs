@@ -151,7 +151,7 @@ public sealed class RerunTests : IDisposable
         new(new HandlerOptions { Blobs = _fetcher, WasmTier = tier }, TimeProvider.System);
 
     private Checkpoints Saving(JobDocument document, List<JobEvent.CheckpointRecorded> told, SavedState? saved = null) => new(
-        new WorkerNotice.Assigned(document.JobId, 1, Digest.OfBytes([1]), Submission(document), null, (0, 0)) { Saved = saved }, _blobs,
+        new WorkerNotice.Assigned(document.JobId, 1, Digest.OfBytes([1]), Submission(document), null, (0, 0)) { Saved = saved is null ? [] : [saved] }, _blobs,
         checkpoint =>
         {
             told.Add(checkpoint);

@@ -18,29 +18,29 @@ public sealed record SavedState(Did Worker, JobEvent.CheckpointRecorded Checkpoi
 /// takes over another's state would agree with whatever that says.</summary>
 internal static class CheckpointRules
 {
-    /// <summary>A run's own last checkpoint, else the last of the attempts before; null: there is none.</summary>
-    public static SavedState? Of(JobState state, Run run) =>
-        run.Checkpoint is { } own ? new SavedState(run.Worker, own) : state.Saved;
+    /// <summary>A run's own checkpoints and behind them those that the attempts before left, the last first.</summary>
+    public static ValueList<SavedState> Of(JobState state, Run run) => ValueList.From(
+        run.Checkpoints.Select(own => new SavedState(run.Worker, own)).Concat(state.Saved).Take(JobState.KeptCheckpoints));
 
     /// <summary>What is left to the attempts that follow this one. What a failed run had from another may be why it
     /// failed.</summary>
-    public static SavedState? After(JobState state, JobError error)
+    public static ValueList<SavedState> After(JobState state, JobError error)
     {
         if (state.Submission.Terms.Replicas > 1 || state.Runs is not [var run])
         {
-            return null;
+            return [];
         }
 
         var isSuspect = error.Code is not (JobError.LeaseLost or JobError.Timeout)
             && run.Receipt?.Guest?.ResumedFrom is { } from && from.Worker != run.Worker;
-        return isSuspect ? null : Of(state, run);
+        return isSuspect ? [] : Of(state, run);
     }
 
     /// <summary>Whether a run may say that it began at a checkpoint.</summary>
-    public static Refusal? Check(SavedState? saved, Run run, int attempt, CheckpointName? from) => JobRules.Require(
-        from is null || (from.Attempt == attempt && from.Worker == run.Worker ? IsOwn(run, from) : from == saved?.Name),
+    public static Refusal? Check(ValueList<SavedState> saved, Run run, int attempt, CheckpointName? from) => JobRules.Require(
+        from is null || (from.Attempt == attempt && from.Worker == run.Worker ? IsOwn(run, from) : saved.Any(one => one.Name == from)),
         "WRONG_CHECKPOINT",
-        "a run goes on from a checkpoint of its own, or from the last of the attempts before, or from none");
+        "a run goes on from a checkpoint of its own, or from one of the last that the attempts before left, or from none");
 
     private static bool IsOwn(Run run, CheckpointName from) =>
         run.Checkpoint is { } last && from.Sequence >= 1

@@ -138,7 +138,10 @@ public static class Job
             OutputEnds = run.OutputEnds.SetItem(output.Name, output.Offset + output.Size),
         }),
         (_, JobEvent.CheckpointRecorded checkpoint) => WithRun(
-            Next(state, state.Status), fact.By, run => run with { Checkpoint = checkpoint }),
+            Next(state, state.Status), fact.By, run => run with
+            {
+                Checkpoints = ValueList.From(run.Checkpoints.Prepend(checkpoint).Take(JobState.KeptCheckpoints)),
+            }),
         (_, JobEvent.ReceiptIssued issued) => TakeReceipt(Next(state, state.Status), issued, fact),
         (_, JobEvent.AttemptEnded ended) => EndAttempt(Next(state, JobStatus.Retrying), ended, fact.Digest),
         (_, JobEvent.CancelRequested request) => Next(state, state.Status) with

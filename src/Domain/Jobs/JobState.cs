@@ -52,7 +52,10 @@ public sealed record Run
     public Digest? StartDigest { get; init; }
     public DateTimeOffset? StartedAt { get; init; }
     public JobEvent.ProgressReported? Progress { get; init; }
-    public JobEvent.CheckpointRecorded? Checkpoint { get; init; }
+
+    /// <summary>The last <see cref="JobState.KeptCheckpoints"/>, the latest first.</summary>
+    public ValueList<JobEvent.CheckpointRecorded> Checkpoints { get; init; } = [];
+    public JobEvent.CheckpointRecorded? Checkpoint => Checkpoints is [var last, ..] ? last : null;
 
     /// <summary>How many pieces of output came, and where the next one of each name begins.</summary>
     public long OutputSequence { get; init; }
@@ -65,11 +68,15 @@ public sealed record Run
 /// </summary>
 /// <param name="Saved">What it could go on from.</param>
 public sealed record LostAttempt(
-    int Attempt, JobEvent.Assigned Assignment, Digest AssignmentDigest, DateTimeOffset AssignedAt, Run Run, SavedState? Saved);
+    int Attempt, JobEvent.Assigned Assignment, Digest AssignmentDigest, DateTimeOffset AssignedAt, Run Run, ValueList<SavedState> Saved);
 
 /// <summary>What a job's events add up to. Changed by <see cref="Job.Evolve"/> alone.</summary>
 public sealed record JobState
 {
+    /// <summary>How many checkpoints of each worker a job holds on to: a node that is gone may have had the only copy of the
+    /// latest, and another may just be fetching the one before.</summary>
+    public const int KeptCheckpoints = 3;
+
     public required JobStatus Status { get; init; }
 
     /// <summary>Events folded so far.</summary>
@@ -110,8 +117,9 @@ public sealed record JobState
     public ValueList<Did> FailedLast { get; init; } = [];
     public LostAttempt? Lost { get; init; }
 
-    /// <summary>The last checkpoint of the attempts before, if another run may go on from it.</summary>
-    public SavedState? Saved { get; init; }
+    /// <summary>The last <see cref="KeptCheckpoints"/> of the attempts before that another run may go on from, the latest
+    /// first.</summary>
+    public ValueList<SavedState> Saved { get; init; } = [];
     public DateTimeOffset? RetryAt { get; init; }
 
     /// <summary>The end of the attempt before, while no other one was assigned.</summary>
@@ -145,6 +153,6 @@ public sealed record JobState
     /// <summary>The run of a worker in the attempt that is under way.</summary>
     public Run? RunOf(Did worker) => Runs.Find(run => run.Worker == worker);
 
-    /// <summary>What a run of the attempt that is under way may go on from, should it begin now.</summary>
-    public SavedState? SavedFor(Run run) => CheckpointRules.Of(this, run);
+    /// <summary>What a run of the attempt that is under way may go on from, should it begin now: the latest first.</summary>
+    public ValueList<SavedState> SavedFor(Run run) => CheckpointRules.Of(this, run);
 }

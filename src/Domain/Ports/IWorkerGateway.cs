@@ -72,6 +72,6 @@ public abstract record WorkerNotice
         public long Checkpoints { get; init; }
 
         /// <summary>What the run may go on from: its own last checkpoint, else that of the attempts before.</summary>
-        public SavedState? Saved { get; init; }
+        public IReadOnlyList<SavedState> Saved { get; init; } = [];
     }
 }

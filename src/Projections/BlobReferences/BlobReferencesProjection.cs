@@ -8,7 +8,7 @@ using NpgsqlTypes;
 namespace MeshLedger.Projections.BlobReferences;
 
 /// <summary>One row for each blob to which a job refers: stores keep those. Of the checkpoints of each of its workers only
-/// the last is kept, and none once the job has ended.</summary>
+/// the last are kept (<see cref="JobState.KeptCheckpoints"/>), and none once the job has ended.</summary>
 internal sealed class BlobReferencesProjection : IProjection
 {
     public string Name => "blob_references";
@@ -22,7 +22,7 @@ internal sealed class BlobReferencesProjection : IProjection
         IReadOnlyList<RecordedEvent> events, NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         var found = new Dictionary<Reference, long>();
-        var last = new Dictionary<(string Stream, string Worker), Reference>();
+        var last = new Dictionary<(string Stream, string Worker), List<Reference>>();
         var ended = new HashSet<string>();
         foreach (var recorded in events)
         {
@@ -36,14 +36,22 @@ internal sealed class BlobReferencesProjection : IProjection
             {
                 case JobEvent.CheckpointRecorded checkpoint:
                     var worker = recorded.Statement.By.ToString();
-                    if (last.Remove((stream, worker), out var older))
+                    if (!last.TryGetValue((stream, worker), out var kept))
                     {
-                        found.Remove(older);
+                        last[(stream, worker)] = kept = [];
                     }
 
+                    // A run that began again comes to the same states again.
                     var newest = new Reference(checkpoint.State, stream, worker);
-                    last.Add((stream, worker), newest);
-                    found.Add(newest, recorded.Position);
+                    kept.Remove(newest);
+                    kept.Add(newest);
+                    found[newest] = recorded.Position;
+                    if (kept.Count > JobState.KeptCheckpoints)
+                    {
+                        found.Remove(kept[0]);
+                        kept.RemoveAt(0);
+                    }
+
                     break;
                 case JobEvent.Completed or JobEvent.Failed or JobEvent.Cancelled:
                     ended.Add(stream);
@@ -51,13 +59,13 @@ internal sealed class BlobReferencesProjection : IProjection
             }
         }
 
-        await ForgetAsync(last.Keys, ended, connection, cancellationToken);
-        foreach (var over in last.Where(one => ended.Contains(one.Key.Stream)))
+        foreach (var over in last.Where(one => ended.Contains(one.Key.Stream)).SelectMany(one => one.Value))
         {
-            found.Remove(over.Value);
+            found.Remove(over);
         }
 
         await AddAsync(found, connection, cancellationToken);
+        await ForgetAsync(last.Keys, ended, connection, cancellationToken);
     }
 
     private static async Task ForgetAsync(
@@ -71,14 +79,22 @@ internal sealed class BlobReferencesProjection : IProjection
 
         await using var command = new NpgsqlCommand(
             """
-            DELETE FROM blob_references
-            WHERE checkpoint_of <> ''
-                AND ((stream_id, checkpoint_of) IN (SELECT * FROM unnest($1, $2)) OR stream_id = ANY ($3))
+            WITH kept AS (
+                SELECT stream_id, checkpoint_of, (
+                    SELECT first_position FROM blob_references r
+                    WHERE (r.stream_id, r.checkpoint_of) = (s.stream_id, s.checkpoint_of)
+                    ORDER BY first_position DESC OFFSET $4 - 1 LIMIT 1) AS first_position
+                FROM unnest($1, $2) s (stream_id, checkpoint_of))
+            DELETE FROM blob_references r
+            WHERE checkpoint_of <> '' AND (stream_id = ANY ($3) OR EXISTS (
+                SELECT FROM kept k
+                WHERE (k.stream_id, k.checkpoint_of) = (r.stream_id, r.checkpoint_of) AND r.first_position < k.first_position))
             """,
             connection);
         command.AddColumn(replaced, one => one.Stream, NpgsqlDbType.Text);
         command.AddColumn(replaced, one => one.Worker, NpgsqlDbType.Text);
         command.AddColumn(ended, stream => stream, NpgsqlDbType.Text);
+        command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = JobState.KeptCheckpoints });
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
@@ -94,7 +110,8 @@ internal sealed class BlobReferencesProjection : IProjection
             """
             INSERT INTO blob_references (hash, stream_id, checkpoint_of, first_position)
             SELECT * FROM unnest($1, $2, $3, $4)
-            ON CONFLICT ON CONSTRAINT a_job_refers_to_a_blob_once DO NOTHING
+            ON CONFLICT ON CONSTRAINT a_job_refers_to_a_blob_once
+                DO UPDATE SET first_position = EXCLUDED.first_position WHERE EXCLUDED.checkpoint_of <> ''
             """,
             connection);
         command.AddColumn(found, row => row.Key.Hash.ToString(), NpgsqlDbType.Text);
@@ -115,6 +132,6 @@ internal sealed class BlobReferencesProjection : IProjection
         _ => [],
     };
 
-    /// <param name="Worker">Whose last checkpoint it is; empty: it is none.</param>
+    /// <param name="Worker">Whose checkpoint it is; empty: it is none.</param>
     private sealed record Reference(BlobHash Hash, string Stream, string Worker);
 }

@@ -165,39 +165,48 @@ internal sealed class WasmHandler(HandlerOptions options, TimeProvider time) : I
         return seed;
     }
 
-    /// <summary>The guest at the checkpoint that the run may go on from. Whatever is wrong with that, the guest begins at
-    /// the beginning, and the ledger is told why.</summary>
+    /// <summary>The guest at the latest checkpoint that is of any use. Where none is, the guest begins at the beginning, and
+    /// the ledger is told why.</summary>
     private async Task<GuestProgram?> ResumeAsync(
         Module module, GuestOptions given, WasmPayload payload, OperationContext context,
         CancellationToken cancellationToken)
     {
-        if (context.Checkpoints.Saved is not { } saved || !payload.HasCheckpoints)
+        if (!payload.HasCheckpoints)
         {
             return null;
         }
 
-        var name = string.Create(
-            CultureInfo.InvariantCulture, $"checkpoint {saved.Name.Sequence} of attempt {saved.Name.Attempt}");
-        string why;
-        try
+        var useless = new List<string>();
+        foreach (var saved in context.Checkpoints.Saved)
         {
-            context.Progress(new OperationProgress("resume", 300, $"Fetching {name}"));
-            await _blobs.FetchAsync(saved.Name.State, saved.Checkpoint.Size, progress: null, cancellationToken);
-            await using var snapshot = _blobs.Store.OpenRead(saved.Name.State);
-            var program = GuestProgram.Resume(module, given, snapshot);
-            context.Checkpoints.Resumed();
-            context.Progress(new OperationProgress("resume", 300, $"Going on from {name}, by {saved.Worker}"));
-            return program;
-        }
-        catch (Exception exception) when (exception is not OperationCanceledException)
-        {
-            // Another worker made it: whatever it is that is wrong with it, there is another way.
-            why = exception.Message;
+            var name = string.Create(
+                CultureInfo.InvariantCulture, $"checkpoint {saved.Name.Sequence} of attempt {saved.Name.Attempt}");
+            try
+            {
+                context.Progress(new OperationProgress("resume", 300, $"Fetching {name}"));
+                await _blobs.FetchAsync(saved.Name.State, saved.Checkpoint.Size, progress: null, cancellationToken);
+                await using var snapshot = _blobs.Store.OpenRead(saved.Name.State);
+                var program = GuestProgram.Resume(module, given, snapshot);
+                context.Checkpoints.Resumed(saved);
+                context.Progress(new OperationProgress("resume", 300, $"Going on from {name}, by {saved.Worker}{Unless(useless)}"));
+                return program;
+            }
+            catch (Exception exception) when (exception is not OperationCanceledException)
+            {
+                // Another worker made it: whatever it is that is wrong with it, there is another way.
+                context.Checkpoints.NotResumed(saved, exception.Message);
+                useless.Add($"{name} is of no use: {exception.Message}");
+            }
         }
 
-        context.Checkpoints.NotResumed(why);
-        context.Progress(new OperationProgress("resume", 300, $"Beginning at the beginning: {name} is of no use: {why}"));
+        if (useless.Count > 0)
+        {
+            context.Progress(new OperationProgress("resume", 300, $"Beginning at the beginning{Unless(useless)}"));
+        }
+
         return null;
+
+        static string Unless(List<string> useless) => useless.Count == 0 ? "" : $": {string.Join("; ", useless)}";
     }
 
     private OperationResult Told(

@@ -9,13 +9,15 @@ public sealed class CheckpointTests
 {
     private static readonly Said[] Kept = [.. JobSpec.Retriable, JobSpec.Checkpoint(1), JobSpec.Checkpoint(2)];
 
+    private static CheckpointName First => VectorStory.Saved;
+
     private static CheckpointName Last => VectorStory.Saved with { Sequence = 2 };
 
     [Fact]
     public void A_run_that_begins_again_goes_on_from_its_own_last_checkpoint()
     {
         var spec = JobSpec.Given(Kept);
-        Assert.Equal(Last, Saved(spec)?.Name);
+        Assert.Equal([Last, First], Saved(spec));
         spec.WhenSaid(Receipt(null, Last)).Accepted();
         spec.WhenSaid(JobSpec.Checkpoint(3, Last)).Accepted();
 
@@ -31,13 +33,38 @@ public sealed class CheckpointTests
     public void The_next_attempt_goes_on_from_the_last_checkpoint_of_a_lost_one()
     {
         var spec = JobSpec.Given([.. Kept, JobSpec.EndAttempt(RunResults.Lost), .. Next(Actors.Rival)]);
-        Assert.Equal(Last, Saved(spec)?.Name);
+        Assert.Equal([Last, First], Saved(spec));
         spec.WhenSaid(Receipt(null, Last, Actors.Rival)).Accepted();
         spec.WhenSaid(Receipt(null, null, Actors.Rival)).Accepted();
-        spec.WhenSaid(Receipt(null, VectorStory.Saved, Actors.Rival)).Refused("WRONG_CHECKPOINT");
+        spec.WhenSaid(Receipt(null, Last with { Sequence = 3 }, Actors.Rival)).Refused("WRONG_CHECKPOINT");
+        spec.WhenSaid(Receipt(null, Last with { State = Blake3.Hash("another"u8) }, Actors.Rival)).Refused("WRONG_CHECKPOINT");
 
         spec.Take(spec.Fact(JobSpec.EndAttempt(RunResults.Lost)));
-        Assert.Equal(Last, spec.State!.Saved?.Name);
+        Assert.Equal([Last, First], spec.State!.Saved.Select(saved => saved.Name));
+    }
+
+    [Fact]
+    public void The_node_that_had_the_last_checkpoint_may_be_gone_so_an_earlier_one_does()
+    {
+        var spec = JobSpec.Given([.. Kept, JobSpec.EndAttempt(RunResults.Lost), .. Next(Actors.Rival)]);
+        spec.WhenSaid(Receipt(null, First, Actors.Rival)).Accepted();
+        spec.WhenSaid(JobSpec.Checkpoint(1, First, Actors.Rival)).Accepted();
+        spec.Take(spec.Fact(JobSpec.Checkpoint(1, First, Actors.Rival)));
+        var own = First with { Worker = Actors.Rival.Did, Attempt = 2 };
+        Assert.Equal([own, Last, First], Saved(spec));
+        spec.WhenSaid(JobSpec.Checkpoint(2, own, Actors.Rival)).Accepted();
+        spec.Take(spec.Fact(JobSpec.Checkpoint(2, own, Actors.Rival)));
+        Assert.Equal([own with { Sequence = 2 }, own, Last], Saved(spec));
+
+        // What is not among them any more is collected, so nobody has it.
+        spec.Take(spec.Fact(JobSpec.EndAttempt(RunResults.Lost)));
+        foreach (var said in Next(Actors.Worker))
+        {
+            spec.Take(spec.Fact(said));
+        }
+
+        spec.WhenSaid(Receipt(null, Last)).Accepted();
+        spec.WhenSaid(Receipt(null, First)).Refused("WRONG_CHECKPOINT");
     }
 
     [Fact]
@@ -48,14 +75,14 @@ public sealed class CheckpointTests
         var late = JobSpec.Receipt(null, Actors.Rival).Changed<JobEvent.ReceiptIssued>(body => With(body, Last));
         spec.WhenSaid(late).Accepted();
         spec.Take(spec.Fact(late));
-        Assert.Equal(Last, Saved(spec)?.Name);
+        Assert.Equal([Last, First], Saved(spec));
     }
 
     [Fact]
     public void An_attempt_that_failed_by_its_own_leaves_its_checkpoints()
     {
         var spec = JobSpec.Given([.. Kept, Receipt(JobSpec.Trouble, VectorStory.Saved), JobSpec.EndAttempt()]);
-        Assert.Equal(Last, spec.State!.Saved?.Name);
+        Assert.Equal([Last, First], spec.State!.Saved.Select(saved => saved.Name));
     }
 
     [Theory]
@@ -66,19 +93,19 @@ public sealed class CheckpointTests
         var spec = JobSpec.Given([
             .. Kept, JobSpec.EndAttempt(RunResults.Lost), .. Next(Actors.Rival),
             Receipt(JobSpec.Trouble with { Code = code }, Last, Actors.Rival), JobSpec.EndAttempt()]);
-        Assert.Equal(isLeft ? Last : null, spec.State!.Saved?.Name);
+        Assert.Equal(isLeft ? [Last, First] : [], spec.State!.Saved.Select(saved => saved.Name));
     }
 
     [Fact]
     public void Workers_who_are_to_agree_take_nothing_over_from_each_other()
     {
         var spec = JobSpec.Given([.. JobSpec.Quorum, JobSpec.Checkpoint(1)]);
-        Assert.Equal(VectorStory.Saved, Saved(spec)?.Name);
-        Assert.Null(spec.State!.SavedFor(spec.State.RunOf(Actors.Rival.Did)!));
+        Assert.Equal([First], Saved(spec));
+        Assert.Empty(spec.State!.SavedFor(spec.State.RunOf(Actors.Rival.Did)!));
         spec.WhenSaid(Receipt(null, VectorStory.Saved)).Accepted();
         spec.WhenSaid(Receipt(null, VectorStory.Saved, Actors.Rival)).Refused("WRONG_CHECKPOINT");
         spec.Take(spec.Fact(JobSpec.EndAttempt(RunResults.Lost)));
-        Assert.Null(spec.State.Saved);
+        Assert.Empty(spec.State.Saved);
     }
 
     [Theory]
@@ -103,7 +130,8 @@ public sealed class CheckpointTests
     private static Said[] Next(SigningKey worker) =>
         [JobSpec.OpenBidding(), JobSpec.Bid(worker, 10), JobSpec.CloseBidding(), JobSpec.Assign(), JobSpec.Start(worker)];
 
-    private static SavedState? Saved(JobSpec spec) => spec.State!.SavedFor(spec.State.Runs[0]);
+    private static IEnumerable<CheckpointName> Saved(JobSpec spec) =>
+        spec.State!.SavedFor(spec.State.Runs[0]).Select(saved => saved.Name);
 
     private static Said Receipt(JobError? error, CheckpointName? from, SigningKey? by = null) =>
         JobSpec.Receipt(error, by).Changed<JobEvent.ReceiptIssued>(body => With(body, from));

@@ -145,8 +145,10 @@ internal sealed class JobSpec
             spec.Attempt, sequence, name, offset, output.Size, output.Blake3, text, null);
     });
 
-    public static Said Checkpoint(long sequence, CheckpointName? from = null) => OfRun(spec => new JobEvent.CheckpointRecorded(
-        spec.Attempt, sequence, State1, 5, new EngineName("meshledger-wasm", "0.1.0"), 1_000 * sequence, from));
+    public static Said Checkpoint(long sequence, CheckpointName? from = null, SigningKey? by = null) => OfRun(
+        spec => new JobEvent.CheckpointRecorded(
+            spec.Attempt, sequence, State1, 5, new EngineName("meshledger-wasm", "0.1.0"), 1_000 * sequence, from),
+        by);
 
     public static Said Receipt(JobError? error, SigningKey? by = null, string? output = null) => new(
         by ?? Actors.Worker,
@@ -232,8 +234,8 @@ internal sealed class JobSpec
         }
     }
 
-    private static Said OfRun(Func<JobSpec, JobEvent> body) =>
-        new(Actors.Worker, spec => spec.State?.RunOf(Actors.Worker.Did)?.StartDigest, body);
+    private static Said OfRun(Func<JobSpec, JobEvent> body, SigningKey? by = null) =>
+        new(by ?? Actors.Worker, spec => spec.State?.RunOf((by ?? Actors.Worker).Did)?.StartDigest, body);
 
     private int Attempt => Math.Max(1, State?.Attempt ?? 1);
 

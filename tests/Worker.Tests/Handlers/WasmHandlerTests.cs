@@ -201,13 +201,17 @@ public sealed class WasmHandlerTests : IDisposable
         Assert.Null(whole.Error);
 
         var told = new List<JobEvent.CheckpointRecorded>();
-        var first = await Job(program, more, Saving(told, null)).RunAsync(Handler(Tier.Compiled));
+        var first = await Job(program, more, Saving(told)).RunAsync(Handler(Tier.Compiled));
         Assert.Equal(whole.Guest! with { Checkpoints = first.Guest!.Checkpoints }, first.Guest);
         Assert.True(told.Count > 3);
         Assert.All(told.Index(), one => Assert.InRange(one.Item.Fuel!.Value, 5_000_000 * (one.Index + 1), 5_000_000 * (one.Index + 2)));
 
-        var (tier, from) = (Tier.Interpreter, told[^2]);
-        var given = Job(program, more, Saving([], new SavedState(SigningKey.Generate().Did, from)));
+        // Of the last nobody has the state, and what is there of the one before it is another's.
+        var (tier, from) = (Tier.Interpreter, told[^3]);
+        var saver = SigningKey.Generate().Did;
+        JobEvent.CheckpointRecorded[] saved =
+            [told[^1] with { State = Blake3.Hash("lost"u8) }, told[^2] with { State = program }, from];
+        var given = Job(program, more, Saving([], [.. saved.Select(one => new SavedState(saver, one))]));
         var resumed = await given.RunAsync(Handler(tier));
         Assert.Null(resumed.Error);
         Assert.Equal(
@@ -219,6 +223,10 @@ public sealed class WasmHandlerTests : IDisposable
             whole.Outputs.Select(output => Blake3.Hash(output.Bytes.Span)),
             resumed.Outputs.Select(output => Blake3.Hash(output.Bytes.Span)));
         Assert.Equal(Given.Text(whole, "stdout"), given.Heard("stdout"));
+        var going = given.Progress.Single(step => step.Message.StartsWith("Going on from", StringComparison.Ordinal)).Message;
+        Assert.StartsWith($"Going on from checkpoint {from.Sequence} of attempt 2, by {saver}: ", going, StringComparison.Ordinal);
+        Assert.All(told.TakeLast(2), one => Assert.Contains(
+            $"checkpoint {one.Sequence} of attempt 2 is of no use: ", going, StringComparison.Ordinal));
     }
 
     [Theory]
@@ -240,7 +248,7 @@ public sealed class WasmHandlerTests : IDisposable
             "Beginning at the beginning: checkpoint 4 of attempt 1 is of no use: ", StringComparison.Ordinal));
     }
 
-    private Checkpoints Saving(List<JobEvent.CheckpointRecorded> told, SavedState? saved)
+    private Checkpoints Saving(List<JobEvent.CheckpointRecorded> told, params SavedState[] saved)
     {
         var document = Given.Job("vm.execute", "vm.execute.v1", "{}").Document;
         var assigned = new WorkerNotice.Assigned(
