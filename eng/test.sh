@@ -42,8 +42,8 @@ run_project() {
 }
 export -f run_project
 
-# Two at a time: many of the tests start processes of their own.
-printf '%s\n' tests/*.Tests | xargs -P "${MESHLEDGER_TEST_PROJECTS:-2}" -I '{}' bash -c 'run_project "$1" "$2"' _ '{}' "$results"
+# Two at a time: many of the tests start processes of their own. The longest begins first, and the others run beside it.
+{ echo tests/EndToEnd.Tests; printf '%s\n' tests/*.Tests | grep -vx tests/EndToEnd.Tests; } | xargs -P "${MESHLEDGER_TEST_PROJECTS:-2}" -I '{}' bash -c 'run_project "$1" "$2"' _ '{}' "$results"
 
 passed=0 failed=0 skipped=0
 for project in tests/*.Tests; do
