@@ -192,9 +192,11 @@ public sealed class BlobTests
             var given = fetched.RootElement.GetProperty("given_up").EnumerateArray().ToList();
             if (lie != Lie.Stall)
             {
-                // Who stalls loses the range, and may never be asked again.
-                Assert.Equal(
-                    (liar.Url, true), (given[0].GetProperty("peer").GetString(), given[0].GetProperty("is_lie").GetBoolean()));
+                // Who stalls loses the range, and may never be asked again; so may an honest one on a busy machine.
+                Assert.Contains(
+                    given, one => one.GetProperty("peer").GetString() == liar.Url && one.GetProperty("is_lie").GetBoolean());
+                Assert.DoesNotContain(
+                    given, one => one.GetProperty("peer").GetString() != liar.Url && one.GetProperty("is_lie").GetBoolean());
             }
 
             Assert.True(liar.Requests > 0);

@@ -17,7 +17,7 @@ public sealed class KillTests
     {
         var random = new Random(seed);
         var config = Path.Combine(Path.GetTempPath(), $"ml-kill-{Guid.NewGuid():N}.json");
-        await File.WriteAllTextAsync(config, """{"lease_seconds": 4}""");
+        await File.WriteAllTextAsync(config, """{"lease_seconds": 4, "retry": {"max_losses": 1000}}""");
         await using var first = TestNode.Create("--name", "first", "--config", config);
         await first.StartAsync();
         await using var second = TestNode.Create(
