@@ -196,11 +196,12 @@ function attested({ by, cause, data: { attempt, receipt } }, submission) {
   if (receipt.error !== null || receipt.outputs.length === 0) return null;
   const document = JSON.parse(submission.document);
   const named = [];
-  (function find(value, pointer) {
-    if (typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)) named.push([pointer, value]);
+  (function find(value, pointer, isNamed) {
+    if (isNamed && typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)) named.push([pointer, value]);
     else if (value && typeof value === 'object')
-      for (const name of Object.keys(value)) find(value[name], `${pointer}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`);
-  })(document.payload, '/payload');
+      for (const name of Object.keys(value)) find(value[name], `${pointer}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`,
+        Array.isArray(value) ? isNamed : name === 'hash' || name === 'blake3');
+  })(document.payload, '/payload', false);
   named.sort(([left], [right]) => left < right ? -1 : left > right ? 1 : 0);
   const listed = new Set([receipt.program]);
   const inputs = named.filter(([, hash]) => !listed.has(hash) && listed.add(hash)).slice(0, 256);

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Json;
 using MeshLedger.Crypto;
+using MeshLedger.Domain.Documents;
 using MeshLedger.Domain.Events;
 
 namespace MeshLedger.Domain.Jobs;
@@ -176,7 +177,7 @@ public static class ReceiptAttestation
     }
 
     /// <summary>The document, the kernel and the program as the receipt has them, and then the blobs that the document's
-    /// payload names, by where they stand (RFC 6901), sorted by that: each hash once.</summary>
+    /// payload names in so many words, by where they stand (RFC 6901), sorted by that: each hash once.</summary>
     private static void WriteDependencies(
         Utf8JsonWriter json, JsonElement document, JobEvent.Submitted submission, Receipt receipt)
     {
@@ -196,7 +197,7 @@ public static class ReceiptAttestation
 
         // Sorted, since not every reader of JSON keeps the order of members.
         var named = new List<(string Pointer, BlobHash Hash)>();
-        Find(document.GetProperty("payload"), "/payload", named);
+        Find(document.GetProperty("payload"), "/payload", isNamed: false, named);
         named.Sort((left, right) => string.CompareOrdinal(left.Pointer, right.Pointer));
         foreach (var (pointer, hash) in named.Where(one => listed.Add(one.Hash)).Take(MaxInputs))
         {
@@ -216,14 +217,15 @@ public static class ReceiptAttestation
         }
     }
 
-    private static void Find(JsonElement element, string pointer, List<(string Pointer, BlobHash Hash)> named)
+    private static void Find(
+        JsonElement element, string pointer, bool isNamed, List<(string Pointer, BlobHash Hash)> named)
     {
         switch (element.ValueKind)
         {
             case JsonValueKind.Object:
                 foreach (var member in element.EnumerateObject())
                 {
-                    Find(member.Value, $"{pointer}/{Escape(member.Name)}", named);
+                    Find(member.Value, $"{pointer}/{Escape(member.Name)}", DocumentBlobs.IsNameOf(member.Name), named);
                 }
 
                 break;
@@ -231,11 +233,11 @@ public static class ReceiptAttestation
                 var index = 0;
                 foreach (var item in element.EnumerateArray())
                 {
-                    Find(item, $"{pointer}/{index++}", named);
+                    Find(item, $"{pointer}/{index++}", isNamed, named);
                 }
 
                 break;
-            case JsonValueKind.String when BlobHash.TryParse(element.GetString(), out var hash):
+            case JsonValueKind.String when isNamed && BlobHash.TryParse(element.GetString(), out var hash):
                 named.Add((pointer, hash));
                 break;
         }

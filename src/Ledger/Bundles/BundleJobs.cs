@@ -19,8 +19,8 @@ internal static class BundleJobs
         foreach (var told in fold.Told.GroupBy(one => one.Job, one => one.Event))
         {
             var events = told.ToList();
-            var needed = events.SelectMany(one => BlobsOf(one.Body)).ToHashSet();
-            named.UnionWith(needed);
+            named.UnionWith(events.SelectMany(one => BlobsOf(one.Body)));
+            var needed = events.SelectMany(one => NeededOf(one.Body)).ToHashSet();
             needed.ExceptWith(blobs.Select(blob => blob.Blake3));
             jobs.Add(Of(fold, told.Key, events, [.. needed.OrderBy(blob => blob.ToString(), StringComparer.Ordinal)]));
             foreach (var output in events.Select(one => one.Body).OfType<JobEvent.ReceiptIssued>()
@@ -44,11 +44,15 @@ internal static class BundleJobs
         return jobs;
     }
 
-    /// <summary>The blobs that an event names: the document's inputs, the program that ran, the outputs that do not stand in
-    /// the event itself.</summary>
-    public static IEnumerable<BlobHash> BlobsOf(LedgerEvent body) => body switch
+    /// <summary>The blobs that an event may name: the document's inputs, the program that ran, the outputs that do not stand
+    /// in the event itself.</summary>
+    public static IEnumerable<BlobHash> BlobsOf(LedgerEvent body) =>
+        body is JobEvent.Submitted submitted ? DocumentBlobs.Of(submitted.Document) : NeededOf(body);
+
+    /// <summary>Those of them that are blobs for sure: who lacks one is told.</summary>
+    public static IEnumerable<BlobHash> NeededOf(LedgerEvent body) => body switch
     {
-        JobEvent.Submitted submitted => DocumentBlobs.Of(submitted.Document),
+        JobEvent.Submitted submitted => DocumentBlobs.NamedIn(submitted.Document),
         JobEvent.PartialOutputProduced { Text: null, Base64: null } piece => [piece.Blake3],
         JobEvent.ReceiptIssued { Receipt: var receipt } => receipt.Outputs
             .Where(output => output.Text is null && output.Base64 is null)

@@ -16,9 +16,13 @@ public sealed class BundleWriter(ILogSource log, SignedHead head, NoteKey key)
 
     private readonly LogReader _reader = new(log, head.Head.Size);
 
-    /// <summary>The blobs that these events name: inputs, programs, and outputs that do not stand in the events.</summary>
+    /// <summary>The blobs that these events may name: inputs, programs, and outputs that do not stand in the events.</summary>
     public static IReadOnlyList<BlobHash> BlobsOf(IEnumerable<RecordedEvent> events) =>
         [.. events.SelectMany(one => BundleJobs.BlobsOf(one.Statement.Body)).Distinct()];
+
+    /// <summary>Those of them that are blobs for sure.</summary>
+    public static IReadOnlyList<BlobHash> NeededBy(IEnumerable<RecordedEvent> events) =>
+        [.. events.SelectMany(one => BundleJobs.NeededOf(one.Statement.Body)).Distinct()];
 
     /// <summary>Writes an archive.</summary>
     /// <param name="events">As <see cref="BundleSelection"/> gives them; those after the head are left out.</param>

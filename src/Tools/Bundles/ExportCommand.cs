@@ -130,7 +130,7 @@ internal static class ExportCommand
                 }
             },
             call.Stop);
-        var missing = store is null ? [] : named.Except(there).Select(blob => blob.ToString()).ToList();
+        var missing = store is null ? [] : BundleWriter.NeededBy(events).Except(there).Select(blob => blob.ToString()).ToList();
         call.Output.Object(
             new JsonObject
             {

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using MeshLedger.Crypto;
+using MeshLedger.Domain.Documents;
 using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Jobs;
 using MeshLedger.Domain.Tests.Documents;
@@ -40,10 +41,10 @@ public sealed class ReceiptAttestationTests
     [Fact]
     public void Every_blob_that_the_document_names_is_a_dependency_once()
     {
-        var (first, second) = (Blake3.Hash("first"u8), Blake3.Hash("second"u8));
+        var (first, second, seed) = (Blake3.Hash("first"u8), Blake3.Hash("second"u8), Blake3.Hash("a seed is none"u8));
         var document = JobDocumentSamples.Minimal.Replace(
             "\"data\":", $$"""
-            "data": {"a/b~": ["{{second}}", {"of": "{{first}}"}], "again": "{{second}}", "program": "{{VectorStory.Receipt(null).Program}}"}, "former":
+            "data": {"a/b~": ["{{second}}", {"hash": "{{first}}"}], "blake3": ["{{second}}", 7], "zero": {"hash": "{{second}}"}, "seed": "{{seed}}", "hash": "{{VectorStory.Receipt(null).Program}}"}, "former":
             """, StringComparison.Ordinal);
         var submission = JobSpec.Submission(JobSpec.Document("")) with { Document = document };
         var json = JsonElement.Parse(Payload(submission, VectorStory.Receipt(null))!);
@@ -52,13 +53,15 @@ public sealed class ReceiptAttestationTests
                 ("document", submission.DocumentSha256.ToString()),
                 ("kernel", VectorStory.Receipt(null).KernelSha256.ToString()),
                 ("program", VectorStory.Receipt(null).Program.ToString()),
-                ("/payload/data/again", second.ToString()),
-                ("/payload/data/a~1b~0/1/of", first.ToString()),
+                ("/payload/data/a~1b~0/1/hash", first.ToString()),
+                ("/payload/data/blake3/0", second.ToString()),
             ],
             json.GetProperty("predicate").GetProperty("buildDefinition").GetProperty("resolvedDependencies").EnumerateArray()
                 .Select(one => (
                     one.GetProperty("name").GetString(),
                     one.GetProperty("digest").EnumerateObject().Single().Value.GetString())));
+        Assert.Contains(seed, DocumentBlobs.Of(document));
+        Assert.DoesNotContain(seed, DocumentBlobs.NamedIn(document));
     }
 
     [Fact]
@@ -136,7 +139,7 @@ public sealed class ReceiptAttestationTests
         var receipt = VectorStory.Receipt(null) with { Guest = VectorStory.Metered(VectorStory.Saved) };
         Assert.InRange(Payload(JobSpec.Submission(JobSpec.Document("")), receipt)!.Length, 1000, 2500);
         var many = string.Join(",", Enumerable.Range(0, 10_000).Select(i => $"\"{Blake3.Hash(BitConverter.GetBytes(i))}\""));
-        var document = JobDocumentSamples.Minimal.Replace("\"data\":", $"\"data\": [{many}], \"former\":", StringComparison.Ordinal);
+        var document = JobDocumentSamples.Minimal.Replace("\"data\":", $"\"data\": {{\"hash\": [{many}]}}, \"former\":", StringComparison.Ordinal);
         Assert.InRange(
             Payload(JobSpec.Submission(JobSpec.Document("")) with { Document = document }, receipt)!.Length, 10_000, 50_000);
     }
