@@ -53,6 +53,9 @@ internal static partial class Log
     [LoggerMessage(1022, LogLevel.Warning, "Witness {Url} did not cosign the tree head of {Size}: {Reason}")]
     public static partial void WitnessFailed(ILogger log, string url, long size, string reason);
 
+    [LoggerMessage(1024, LogLevel.Warning, "The ledger has hand-overs of log {Origin} that are not followed: {Reason}")]
+    public static partial void HandOverNotFollowed(ILogger log, string origin, string reason);
+
     [LoggerMessage(1023, LogLevel.Warning,
         "The tree head of {Size} has {Count} cosignatures of the {Quorum} that it needs; not published yet, trying again.")]
     public static partial void QuorumMissed(ILogger log, long size, int count, int quorum);

@@ -47,7 +47,10 @@ public sealed class PostgresPresence(NpgsqlDataSource database) : IPresence
     public async Task<PresentParties> ListAsync(TimeSpan limit, CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(
-            "SELECT key, kind, detail ->> 'registration', node, detail ->> 'blobs' FROM ml_presence WHERE seen > now() - $1");
+            """
+            SELECT key, kind, coalesce(detail ->> 'registration', ''), node, detail ->> 'blobs' FROM ml_presence
+            WHERE seen BETWEEN now() - $1 AND now() + $1
+            """);
         command.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = limit });
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         var nodes = new HashSet<Did>();
@@ -55,6 +58,7 @@ public sealed class PostgresPresence(NpgsqlDataSource database) : IPresence
         var workers = new List<WorkerPresence>();
         while (await reader.ReadAsync(cancellationToken))
         {
+            // Whatever else stands there, another program wrote it.
             if (!Did.TryParse(reader.GetString(0), out var key))
             {
                 continue;

@@ -67,8 +67,9 @@ internal sealed class Announcer
             {
                 return;
             }
-            catch (Exception exception) when (exception is System.Data.Common.DbException or IOException or TimeoutException)
+            catch (Exception exception)
             {
+                // Whatever it is, it must not be the end: a node that announces nothing more is dead for all others.
                 Log.PresenceFailed(_log, exception.Message);
             }
 

@@ -8,11 +8,15 @@ namespace MeshLedger.Domain.Logs;
 /// <summary>The keys that each log had, by its hand-overs. Safe for concurrent use.</summary>
 public sealed class LogKeyBook
 {
-    private readonly ConcurrentDictionary<StreamId, (ImmutableList<NoteKey> Keys, Digest Last)> _logs = new();
+    /// <summary>How the name of a log begins that was made from its first key, which follows.</summary>
+    public const string MadeFromKey = "meshledger/";
+
+    private readonly ConcurrentDictionary<StreamId, (ImmutableList<NoteKey> Keys, ImmutableList<Did> By, Digest Last)> _logs = new();
 
     /// <summary>Why an event may not stand where it stands; null if it may.</summary>
     /// <param name="isNode">Whether its author was admitted.</param>
-    public Refusal? Check(Statement statement, LogEvent.KeyChanged body, bool isNode)
+    /// <param name="isFounder">Whether its author founded the ledger.</param>
+    public Refusal? Check(Statement statement, LogEvent.KeyChanged body, bool isNode, bool isFounder)
     {
         if (!isNode)
         {
@@ -41,6 +45,21 @@ public sealed class LogKeyBook
             return Wrong($"the log's key is {log.Keys[^1]}, and no key comes back");
         }
 
+        // Otherwise every node could take the name of every other's log.
+        if (!known && from.Name.StartsWith(MadeFromKey, StringComparison.Ordinal)
+            && Did.TryParse($"did:key:{from.Name[MadeFromKey.Length..]}", out var first) && first != from.Key)
+        {
+            return Wrong($"the name of log {from.Name} says which its first key is, and this is another");
+        }
+
+        if (body.FromSignature is null && !isFounder && !(known && log.By.Contains(statement.By)))
+        {
+            return new Refusal(
+                "NOT_THE_LOGS_NODE",
+                "that a log's key is lost may be said by who founded the ledger, or by a node that the log's key once had for its "
+                + "hand-over");
+        }
+
         var text = LogEvent.ToSign(from, to);
         return (body.FromSignature is null || IsSigned(from, body.FromSignature)) && IsSigned(to, body.ToSignature)
             ? null
@@ -58,7 +77,7 @@ public sealed class LogKeyBook
         var (from, to) = (NoteKey.Parse(body.From), NoteKey.Parse(body.To));
         _logs.AddOrUpdate(
             statement.Stream,
-            _ => ([from, to], statement.Digest),
-            (_, log) => (log.Keys.Add(to), statement.Digest));
+            _ => ([from, to], [statement.By], statement.Digest),
+            (_, log) => (log.Keys.Add(to), log.By.Add(statement.By), statement.Digest));
     }
 }

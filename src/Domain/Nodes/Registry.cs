@@ -68,7 +68,8 @@ public sealed class Registry : IAuthority
         WorkerEvent worker => Check(statement, worker),
         FederationEvent federation => Federations.Check(statement, federation, version),
         AidEvent aid => Aid.Check(statement, aid, version, this),
-        LogEvent.KeyChanged changed => Logs.Check(statement, changed, IsNode(statement.By)),
+        LogEvent.KeyChanged changed => Logs.Check(
+            statement, changed, IsNode(statement.By), statement.By == Founder && !Founder.IsDefault),
         _ => new Refusal("WRONG_STREAM", $"{statement.Type} does not belong to stream {statement.Stream}"),
     };
 

@@ -17,9 +17,18 @@ internal sealed class LogCosigners(
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LeftAlone = TimeSpan.FromSeconds(5);
 
+    /// <summary>The most bytes of an answer: a witness says a line or two.</summary>
+    private const int MaxAnswer = 16 << 10;
+    private const int MaxShown = 200;
+
     private readonly Dictionary<WitnessAddress, long> _sizes = [];
     private readonly Dictionary<WitnessAddress, long> _failed = [];
     private readonly Lock _lock = new();
+
+    /// <summary>What witnesses are asked by: it goes nowhere else than where it was told to, and takes no more than an answer
+    /// may be.</summary>
+    public static HttpClient NewClient() =>
+        new(new SocketsHttpHandler { AllowAutoRedirect = false }) { MaxResponseContentBufferSize = MaxAnswer };
 
     /// <summary>The cosignatures that came and hold.</summary>
     public async Task<IReadOnlyList<NoteSignature>> AskAsync(SignedHead head, CancellationToken cancellationToken)
@@ -56,8 +65,9 @@ internal sealed class LogCosigners(
         {
             reason = "it gave no answer in time";
         }
-        catch (Exception exception) when (exception is HttpRequestException or IOException)
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {
+            // Whatever a witness answers, it is none the less one that did not cosign.
             reason = exception.Message;
         }
 
@@ -91,7 +101,7 @@ internal sealed class LogCosigners(
 
             using var answer = await client.PostAsync(
                 new Uri(witness.Url, "add-checkpoint"), new StringContent($"{text}\n{head.Note}"), cancellationToken);
-            var body = await answer.Content.ReadAsStringAsync(cancellationToken);
+            var body = Encoding.UTF8.GetString(await answer.Content.ReadAsByteArrayAsync(cancellationToken));
             switch ((int)answer.StatusCode)
             {
                 case 200:
@@ -106,8 +116,9 @@ internal sealed class LogCosigners(
                     old = known;
                     break;
                 default:
-                    return (null, $"it answered {(int)answer.StatusCode}: {body.Trim()}");
+                    return (null, $"it answered {(int)answer.StatusCode}: {Cut(body.Trim())}");
             }
         }
     }
+    private static string Cut(string text) => text.Length <= MaxShown ? text : $"{text[..MaxShown]}...";
 }

@@ -43,7 +43,7 @@ public sealed class LogPublisher
         _files = new LogFiles(options.Directory);
         if (options.Witnesses.Count > 0)
         {
-            _cosigners = new LogCosigners(new HttpClient(), options.Witnesses, _files.Source, clock, log);
+            _cosigners = new LogCosigners(LogCosigners.NewClient(), options.Witnesses, _files.Source, clock, log);
         }
 
         _clock = clock;
@@ -91,7 +91,7 @@ public sealed class LogPublisher
     public async Task<int> RepairAsync(IProgress<long>? progress, CancellationToken cancellationToken)
     {
         using var held = await _files.LockAsync(cancellationToken);
-        _open = await OpenLog.OpenAsync(_files, _database, _store, _entries, _options, cancellationToken);
+        _open = await OpenLog.OpenAsync(_files, _database, _store, _entries, _options, _log, cancellationToken);
         if (await _open.Heads.AgreeAsync(isRepair: true, cancellationToken) is not { } last)
         {
             return 0;
@@ -218,7 +218,7 @@ public sealed class LogPublisher
         {
             foreach (var leaf in batch)
             {
-                if (leaf.Stream == _open.Ring.Stream && tree.Size + 1 > _open.Ring.Keys.Terms[^1].From)
+                if (leaf.Stream == _open.Ring.Stream && tree.Size + 1 > _open.Ring.ReadUpTo)
                 {
                     // The log was handed over since the keys were read.
                     return false;
@@ -251,7 +251,7 @@ public sealed class LogPublisher
         }
 
         using var held = await _files.LockAsync(cancellationToken);
-        _open.HandOver(recorded);
+        await _open.HandOverAsync(_store, recorded.Position, cancellationToken);
         return true;
     }
 
@@ -338,7 +338,7 @@ public sealed class LogPublisher
     /// <summary>The tree as of the latest head that was signed, and the directory as that says. Under the lock.</summary>
     private async Task<TileTree> ResumeAsync(CancellationToken cancellationToken)
     {
-        _open = await OpenLog.OpenAsync(_files, _database, _store, _entries, _options, cancellationToken);
+        _open = await OpenLog.OpenAsync(_files, _database, _store, _entries, _options, _log, cancellationToken);
         var last = await _open.Heads.AgreeAsync(isRepair: false, cancellationToken);
         if (last is null)
         {

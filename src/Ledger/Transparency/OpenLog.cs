@@ -1,7 +1,7 @@
 using System.Text;
 using MeshLedger.Crypto;
-using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Ports;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace MeshLedger.Ledger.Transparency;
@@ -12,12 +12,14 @@ internal sealed class OpenLog
 {
     private readonly LogFiles _files;
     private readonly LogOptions _options;
+    private readonly ILogger _log;
 
     private OpenLog(
-        LogFiles files, NpgsqlDataSource database, EntryReader entries, LogOptions options, LogKeyring ring)
+        LogFiles files, NpgsqlDataSource database, EntryReader entries, LogOptions options, LogKeyring ring, ILogger log)
     {
         _files = files;
         _options = options;
+        _log = log;
         Ring = ring;
         Table = new HeadsTable(database, ring);
         Heads = new HeadsBook(files, Table, entries, ring);
@@ -31,22 +33,25 @@ internal sealed class OpenLog
 
     /// <exception cref="InvalidOperationException">The directory is another log's.</exception>
     public static async Task<OpenLog> OpenAsync(
-        LogFiles files, NpgsqlDataSource database, IEventStore store, EntryReader entries, LogOptions options,
+        LogFiles files, NpgsqlDataSource database, IEventStore store, EntryReader entries, LogOptions options, ILogger log,
         CancellationToken cancellationToken)
     {
         files.Clean();
         var ring = await LogKeyring.LoadAsync(store, options, cancellationToken);
-        var open = new OpenLog(files, database, entries, options, ring);
+        var open = new OpenLog(files, database, entries, options, ring, log);
         open.CheckKey();
         open.WriteKeys();
         return open;
     }
 
-    /// <summary>Takes in a hand-over, and tells outsiders of it.</summary>
-    public void HandOver(RecordedEvent recorded)
+    /// <summary>Takes in the hand-over at a position, unless it is known, and tells outsiders of it.</summary>
+    public async Task HandOverAsync(IEventStore store, long position, CancellationToken cancellationToken)
     {
-        Ring.Take(recorded);
-        WriteKeys();
+        if (position > Ring.ReadUpTo)
+        {
+            await Ring.ReadAsync(store, cancellationToken);
+            WriteKeys();
+        }
     }
 
     /// <summary>Removes partial tiles that a crash left beside the full one, of the last <paramref name="most"/> full ones.
@@ -91,6 +96,11 @@ internal sealed class OpenLog
     /// <summary>Tells outsiders the log's keys.</summary>
     private void WriteKeys()
     {
+        if (Ring.NotFollowed is { } reason)
+        {
+            Log.HandOverNotFollowed(_log, Ring.Keys.Origin, reason);
+        }
+
         if (Ring.Keys.Terms.Count > 1)
         {
             _files.WriteIfOther(LogFiles.Keys, Ring.Keys.ToBytes());

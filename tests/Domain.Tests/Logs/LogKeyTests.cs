@@ -48,6 +48,28 @@ public sealed class LogKeyTests
     public void Only_a_node_says_so() => Refused("NOT_A_NODE", First, Actors.Stranger);
 
     [Fact]
+    public void That_a_key_is_lost_says_the_founder_or_who_had_the_key_once()
+    {
+        var other = SigningKey.FromSeed([.. Enumerable.Repeat((byte)77, 32)]);
+        var admitted = State(Actors.Node, new NodeEvent.Admitted(other.Did), null, StreamId.OfNode(other.Did));
+        _registry.Apply(admitted, admitted.Body, 2, ++_position);
+        Refused("NOT_THE_LOGS_NODE", LogEvent.Change(Keys[0], null, Signers[1]), other);
+        Accepted(First, other);
+        Accepted(LogEvent.Change(Keys[1], null, Signers[2]), other);
+        Accepted(LogEvent.Change(Keys[2], null, Signers[3]));
+    }
+
+    [Fact]
+    public void A_name_that_was_made_from_a_key_is_handed_over_by_that_key_first()
+    {
+        var name = $"meshledger/{Signers[0].Did.ToString()["did:key:".Length..]}";
+        NoteKey Named(int i) => new(name, NoteKeyType.Signature, Signers[i].Did);
+        Refused("WRONG_LOG_KEY", LogEvent.Change(Named(1), Signers[1], Signers[2]), stream: StreamId.OfLog(name));
+        var first = LogEvent.Change(Named(0), Signers[0], Signers[2]);
+        Assert.Null(_registry.Check(State(Actors.Node, first, null, StreamId.OfLog(name)), first, 1));
+    }
+
+    [Fact]
     public void It_stands_in_the_stream_of_its_log()
     {
         Refused("WRONG_STREAM", First, stream: StreamId.OfLog("log.example/two"));
@@ -100,9 +122,9 @@ public sealed class LogKeyTests
         Accepted(next);
     }
 
-    private void Accepted(LogEvent.KeyChanged body)
+    private void Accepted(LogEvent.KeyChanged body, SigningKey? by = null)
     {
-        var statement = State(Actors.Node, body, _last, Stream);
+        var statement = State(by ?? Actors.Node, body, _last, Stream);
         Assert.Null(_registry.Check(statement, body, _version + 1));
         _registry.Apply(statement, body, ++_version, ++_position);
         _registry.Apply(statement, body, _version, _position);

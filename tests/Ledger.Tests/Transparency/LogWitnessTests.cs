@@ -83,6 +83,37 @@ public sealed class LogWitnessTests : IAsyncLifetime
         Assert.Empty((await _log.CheckAsync()).Faults);
     }
 
+    /// <summary>Whatever a witness answers, the log is published without it, and says why in a line.</summary>
+    [Theory]
+    [InlineData("bogus charset")]
+    [InlineData("endless")]
+    [InlineData("long refusal")]
+    [InlineData("elsewhere")]
+    public async Task A_witness_that_answers_nonsense_holds_up_nothing(string answer)
+    {
+        var asked = 0;
+        await using var served = new Served { Raw = response =>
+        {
+            Interlocked.Increment(ref asked);
+            response.StatusCode = answer switch { "bogus charset" => 200, "elsewhere" => 307, _ => 400 };
+            response.ContentType = answer == "bogus charset" ? "text/plain; charset=bogus" : "text/plain";
+            response.RedirectLocation = answer == "elsewhere" ? "http://127.0.0.1:1/other" : null;
+            response.SendChunked = true;
+            var line = Encoding.ASCII.GetBytes(new string('x', 1 << 16));
+            for (var i = 0; i < (answer == "endless" ? 5000 : answer == "long refusal" ? 1 : 0); i++)
+            {
+                response.OutputStream.Write(line);
+            }
+        } };
+        await _log.AppendAsync(10);
+        await using var running = LogFixture.Run(
+            _log.Publisher(_log.Options with { Witnesses = [new WitnessAddress(served.Url, Name)] }));
+        await running.UntilAsync(10);
+        await _log.Lines.UntilAsync(1022);
+        Assert.All(_log.Lines.ToString().Split('\n'), line => Assert.InRange(line.Length, 0, 1000));
+        Assert.True(asked > 0);
+    }
+
     private async Task UntilPublishedAsync(long size)
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
@@ -131,6 +162,9 @@ public sealed class LogWitnessTests : IAsyncLifetime
 
         public LogWitness? Answer { get; set; }
 
+        /// <summary>Writes an answer of its own; what the asker does not take of it is not written.</summary>
+        public Action<HttpListenerResponse>? Raw { get; init; }
+
         public async ValueTask DisposeAsync()
         {
             _listener.Close();
@@ -153,6 +187,21 @@ public sealed class LogWitnessTests : IAsyncLifetime
 
                 using var body = new MemoryStream();
                 await context.Request.InputStream.CopyToAsync(body);
+                if (Raw is { } write)
+                {
+                    try
+                    {
+                        write(context.Response);
+                        context.Response.Close();
+                    }
+                    catch (Exception gone) when (gone is HttpListenerException or IOException or ObjectDisposedException)
+                    {
+                        context.Response.Abort();
+                    }
+
+                    continue;
+                }
+
                 var answer = Answer is { } witness
                     ? await witness.AddAsync(body.ToArray(), CancellationToken.None)
                     : new WitnessAnswer(503, "away\n");
