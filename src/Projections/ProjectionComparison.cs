@@ -50,7 +50,11 @@ public sealed record ProjectionComparison(
         var (position, table, madeBy) = await FindAsync(connection, name, cancellationToken);
         if (position is not > 0)
         {
-            return new ProjectionComparison(name, 0, 0, [], 0, "it has read nothing yet");
+            var rows = table is null ? 0 : await CountAsync(connection, table, cancellationToken);
+            return rows == 0
+                ? new ProjectionComparison(name, 0, 0, [], 0, "it has read nothing yet")
+                : new ProjectionComparison(
+                    name, 0, 0, [new ProjectionDifference("", "", 0, "no rows, for it says that it has read nothing", $"{rows} rows")], 1, null);
         }
 
         if (table is null)
@@ -80,6 +84,12 @@ public sealed record ProjectionComparison(
         }
 
         return await CompareAsync(connection, name, position.Value, table, cancellationToken);
+    }
+
+    private static async Task<long> CountAsync(NpgsqlConnection connection, string table, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand($"SELECT count(*) FROM {table}", connection);
+        return (long)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
     private static async Task BuildAsync(

@@ -28,7 +28,8 @@ internal sealed class ProjectionRunner(IProjection projection, IEventStore store
     private string Shard => ShardOf(projection.Name);
 
     /// <summary>Makes the table and the position if one of them is missing, for each is worth nothing without the other,
-    /// or if the table is of another version.</summary>
+    /// if the table is of another version, or if they contradict each other: nothing is at no position, and from the
+    /// beginning there are no rows.</summary>
     public async Task EnsureAsync(CancellationToken cancellationToken)
     {
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
@@ -36,11 +37,12 @@ internal sealed class ProjectionRunner(IProjection projection, IEventStore store
         await ExecuteAsync(connection, "SELECT pg_advisory_xact_lock(7310579631243879527)", cancellationToken);
         await using var made = new NpgsqlCommand(
             "SELECT obj_description(to_regclass($1), 'pg_class') "
-            + "WHERE EXISTS (SELECT FROM mt_event_progression WHERE name = $2)",
+            + "WHERE EXISTS (SELECT FROM mt_event_progression WHERE name = $2 AND last_seq_id >= 0)",
             connection);
         made.Parameters.Add(new NpgsqlParameter<string> { TypedValue = projection.Name });
         made.Parameters.Add(new NpgsqlParameter<string> { TypedValue = Shard });
-        if (await made.ExecuteScalarAsync(cancellationToken) as string != MadeBy)
+        var isMade = await made.ExecuteScalarAsync(cancellationToken) as string == MadeBy;
+        if (!isMade || await IsAheadAsync(connection, cancellationToken))
         {
             await TakePositionAsync(connection, cancellationToken);
             await CreateAsync(connection, cancellationToken);
@@ -48,6 +50,16 @@ internal sealed class ProjectionRunner(IProjection projection, IEventStore store
         }
 
         await transaction.CommitAsync(cancellationToken);
+    }
+
+    /// <summary>True if there are rows, and nothing was read.</summary>
+    private async Task<bool> IsAheadAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand(
+            $"SELECT EXISTS (SELECT FROM mt_event_progression WHERE name = $1 AND last_seq_id = 0) AND EXISTS (SELECT FROM {projection.Name})",
+            connection);
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = Shard });
+        return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
     /// <summary>Empties the projection: the table is dropped and made anew, the position is 0.</summary>

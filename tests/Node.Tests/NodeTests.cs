@@ -54,6 +54,23 @@ public sealed class NodeTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_others_write_into_the_table_of_presence_holds_up_nobody()
+    {
+        var stranger = SigningKey.Generate().Did;
+        await _database.ExecuteAsync(
+            $"""
+            INSERT INTO ml_presence VALUES ('{stranger}', 'worker', 'nobody', 'infinity', '[]'), ('x', 'node', '', now(), '7'),
+                ('{SigningKey.Generate().Did}', 'worker', '', now(), 'null'), ('', 'worker', 'x', '-infinity', '"text"')
+            """);
+        await using var node = await NodeFixture.StartAsync(_database);
+        var worker = await HandWorker.RegisterAsync(node.Node);
+        _ = worker.Listen(_limit.Token);
+        await node.Node.UntilSeenAsync([worker.Author.Did], _limit.Token);
+        var present = await new PostgresPresence(_database.Source).ListAsync(TimeSpan.FromMinutes(1), _limit.Token);
+        Assert.Equal([worker.Author.Did], present.Workers.Select(seen => seen.Worker));
+    }
+
+    [Fact]
     public async Task Many_submissions_of_one_id_at_once_make_one_job()
     {
         var outcomes = await Task.WhenAll(Enumerable.Range(0, 50).Select(i =>

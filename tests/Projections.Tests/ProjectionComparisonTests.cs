@@ -66,6 +66,29 @@ public sealed class ProjectionComparisonTests : IAsyncLifetime
             StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("NULL")]
+    [InlineData("0")]
+    [InlineData("-7")]
+    public async Task Rows_of_a_projection_that_says_that_it_has_read_nothing_are_found_and_made_anew(string position)
+    {
+        await Set.CatchUpAsync(CancellationToken.None);
+        await _database.ExecuteAsync($"UPDATE mt_event_progression SET last_seq_id = {position}; UPDATE job_status SET status = 'cancelled'");
+        foreach (var name in ProjectionSet.Names)
+        {
+            var rows = await _database.ScalarAsync<long>($"SELECT count(*) FROM {name}");
+            Assert.Equal(
+                rows == 0 ? [] : [$"{rows} rows"],
+                (await Set.CompareAsync(name, null, CancellationToken.None)).Differences.Select(difference => difference.Found));
+        }
+
+        await Set.CatchUpAsync(CancellationToken.None);
+        foreach (var name in ProjectionSet.Names)
+        {
+            Assert.Empty((await Set.CompareAsync(name, null, CancellationToken.None)).Differences);
+        }
+    }
+
     [Fact]
     public async Task Every_column_of_every_row_counts()
     {

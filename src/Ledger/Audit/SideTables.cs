@@ -226,7 +226,8 @@ internal static class SideTables
     {
         await using var command = new NpgsqlCommand(
             """
-            SELECT left(name, 200), last_seq_id FROM mt_event_progression WHERE last_seq_id > $1 OR last_seq_id < 0
+            SELECT left(name, 200), last_seq_id FROM mt_event_progression
+            WHERE last_seq_id > $1 OR last_seq_id < 0 OR last_seq_id IS NULL
             ORDER BY 1 LIMIT 1000
             """,
             connection);
@@ -235,7 +236,8 @@ internal static class SideTables
         while (await rows.ReadAsync(cancellationToken))
         {
             report(new AuditFault(
-                "wrong_progression", "", 0, head, $"last_seq_id from 0 to {head}, where the log ends", $"{rows.GetInt64(1)}")
+                "wrong_progression", "", 0, head, $"last_seq_id from 0 to {head}, where the log ends",
+                rows.IsDBNull(1) ? "none" : $"{rows.GetInt64(1)}")
             {
                 Table = "mt_event_progression",
                 Key = rows.GetString(0),
