@@ -121,7 +121,7 @@ internal static class BlobPeerCommands
                 ["milliseconds"] = (long)answer.Time.TotalMilliseconds,
                 ["fault"] = answer.Fault,
             })],
-            [Column.Of("peer"), Column.Of("status"), Column.Of("milliseconds", right: true, "MS"), Column.Of("fault")],
+            [Column.Of("peer"), Column.Of("status"), Column.Of("milliseconds", right: true, "MS"), Column.Of("fault", free: true)],
             "There are no peers: give --peer to this verb or to up, or start nodes of this ledger with --listen.");
         return ExitCodes.Ok;
     }

@@ -20,11 +20,12 @@ internal enum OutputFormat
 }
 
 /// <summary>One column of a table: its heading, and what it shows of a row.</summary>
-internal sealed record Column(string Heading, Func<JsonObject, string> Show, bool Right = false)
+/// <param name="Free">Text that nobody types again, such as a message: where a terminal is narrow, it is cut first.</param>
+internal sealed record Column(string Heading, Func<JsonObject, string> Show, bool Right = false, bool Free = false)
 {
     /// <summary>A column that shows one member.</summary>
-    public static Column Of(string member, bool right = false, string? heading = null) => new(
-        heading ?? member.Replace('_', ' ').ToUpperInvariant(), row => row.Text(member), right);
+    public static Column Of(string member, bool right = false, string? heading = null, bool free = false) => new(
+        heading ?? member.Replace('_', ' ').ToUpperInvariant(), row => row.Text(member), right, free);
 }
 
 /// <summary>
@@ -132,14 +133,31 @@ internal sealed class Output(OutputFormat format) : IDisposable
     public void Table(IReadOnlyCollection<JsonObject> rows, IReadOnlyList<Column> columns, string indent = "")
     {
         var cells = rows.Select(row => columns.Select(column => SafeText.Line(column.Show(row))).ToArray()).ToList();
-        if (IsTerminal)
+        if (!IsTerminal)
         {
-            _writer.Flush();
-            TerminalTables.Write(columns, cells);
+            PlainTable.Write(_writer, columns, cells, indent);
             return;
         }
 
-        PlainTable.Write(_writer, columns, cells, indent);
+        _writer.Flush();
+        if (!TerminalTables.TryWrite(TerminalTables.Console(Console.Out), columns, cells))
+        {
+            Blocks(columns, cells);
+        }
+    }
+
+    /// <summary>What is too wide for a table here: for each row names and values, every value whole.</summary>
+    private void Blocks(IReadOnlyList<Column> columns, List<string[]> cells)
+    {
+        for (var i = 0; i < cells.Count; i++)
+        {
+            if (i > 0)
+            {
+                Line();
+            }
+
+            Pairs(columns.Select((column, at) => (column.Heading, (string?)cells[i][at])));
+        }
     }
 
     /// <summary>Names and values below each other; empty values are left out.</summary>

@@ -73,7 +73,7 @@ internal static class DeadLetterCommands
                 Column.Of("job_id", heading: "JOB"), Column.Of("operation"), Column.Of("namespace"),
                 Column.Of("attempt", right: true),
                 new("FAILED", row => row.Text("ended_at") is { Length: > 19 } time ? $"{time[..19]}Z" : ""),
-                Column.Of("error_code", heading: "ERROR"), Column.Of("error_message", heading: "WHY"),
+                Column.Of("error_code", heading: "ERROR"), Column.Of("error_message", heading: "WHY", free: true),
             ],
             "No dead letters.");
         if (more && call.Output.IsText)

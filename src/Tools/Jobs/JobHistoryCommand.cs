@@ -49,7 +49,7 @@ internal static class JobHistoryCommand
                 new("BY", row => authors[Position(row)]),
                 new("DIGEST", row => Names.ShortDigest(row.Text("digest"))),
                 new("CAUSE", row => Names.ShortDigest(row.Text("cause"))),
-                new("DATA", row => SafeText.Cut(texts[Position(row)], length)),
+                new("DATA", row => SafeText.Cut(texts[Position(row)], length), Free: !call.Get(Full)),
             ],
             "");
         return ExitCodes.Ok;

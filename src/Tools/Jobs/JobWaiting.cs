@@ -59,7 +59,7 @@ internal static class JobWaiting
             ["status"] = job.Status,
             ["reason"] = job.Reason,
         }).ToList();
-        call.Output.Rows(rows, [Column.Of("job_id", heading: "JOB"), Column.Of("status"), Column.Of("reason")], "");
+        call.Output.Rows(rows, [Column.Of("job_id", heading: "JOB"), Column.Of("status"), Column.Of("reason", free: true)], "");
         return watch.ExitCode;
     }
 

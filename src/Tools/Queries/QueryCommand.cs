@@ -202,7 +202,7 @@ internal static class QueryCommand
         Column.Of("position", right: true, heading: "POS"), Column.Of("time"),
         Column.Of("stream"), Column.Of("version", right: true, heading: "VER"), Column.Of("type"),
         new("BY", row => names.Author(row.Text("by"))),
-        new("DATA", row => SafeText.Cut(row["data"] is { } data ? SafeText.Line(Output.OneLineOf(data)) : "", DataLength)),
+        new("DATA", row => SafeText.Cut(row["data"] is { } data ? SafeText.Line(Output.OneLineOf(data)) : "", DataLength), Free: true),
     ];
 
     private static Option<string[]> Several(string name, string value, string description)

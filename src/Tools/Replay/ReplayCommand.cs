@@ -129,8 +129,8 @@ internal static class ReplayCommand
         call.Output.Rows(
             rows,
             [
-                Column.Of("member"), new("BEFORE", row => SafeText.Cut(row.Text("before"), 60)),
-                new("AFTER", row => SafeText.Cut(row.Text("after"), 60)),
+                Column.Of("member"), new("BEFORE", row => SafeText.Cut(row.Text("before"), 60), Free: true),
+                new("AFTER", row => SafeText.Cut(row.Text("after"), 60), Free: true),
             ],
             $"Nothing changed between version {before} and version {after}.");
         return ExitCodes.Ok;

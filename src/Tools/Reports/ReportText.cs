@@ -33,7 +33,8 @@ internal static class ReportText
     public static IReadOnlyList<Column> Columns(ReportTable table) =>
     [
         .. table.Columns.Select((column, i) => new Column(
-            Heading(column).ToUpperInvariant(), row => Cell(table, column, row[column.Name]), IsRight(column))),
+            Heading(column).ToUpperInvariant(), row => Cell(table, column, row[column.Name]), IsRight(column),
+            Free: column.Name == "last_message")),
     ];
 
     /// <summary>Such as <c>run p95</c> of <c>run_p95_ms</c>: the figure says its unit.</summary>
