@@ -86,7 +86,23 @@ public sealed class QueryTests(QueryTests.QueriedNode queried) : IClassFixture<Q
         Assert.DoesNotContain(report.SelectMany(row => row.Values), value => value.Length > 0 && "=+-@".Contains(value[0]));
         var refused = await node.RunAsync("job", "list", "--output", "csv");
         refused.With(2);
-        Assert.Contains("csv is for query and report alone", refused.Errors, StringComparison.Ordinal);
+        Assert.Contains("found 'csv', which is for query and report alone", refused.Errors, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("report jobs")]
+    [InlineData("report jobs --output json")]
+    [InlineData("query --output csv")]
+    [InlineData("audit")]
+    [InlineData("state accounts")]
+    [InlineData("query --help")]
+    public async Task A_full_disk_is_told_in_a_line(string typed)
+    {
+        var result = await Meshledger.RunAsync(
+            ["-c", "exec \"$0\" \"$@\" > /dev/full", Meshledger.Program, .. typed.Split(' '), "--data", queried.Node.Data],
+            null, [], "/bin/sh");
+        result.With(1);
+        Assert.Contains("No space left on device", Assert.Single(result.Errors.TrimEnd().Split('\n')), StringComparison.Ordinal);
     }
 
     [Fact]

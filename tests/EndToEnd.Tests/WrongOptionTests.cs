@@ -23,6 +23,33 @@ public sealed class WrongOptionTests
     };
 
     [Theory]
+    [InlineData("query --output CSV", "--output: expected text, json, jsonl or csv, in lower case, found 'CSV'.")]
+    [InlineData("audit --output x", "--output: expected text, json, jsonl or sarif, in lower case, found 'x'.")]
+    [InlineData("job list --output x", "--output: expected text, json or jsonl, in lower case, found 'x'.")]
+    [InlineData("audit --output csv", "--output: expected text, json, jsonl or sarif, found 'csv', which is for query and report alone.")]
+    [InlineData("--output x audit", "--output: expected text, json or jsonl (of query and report also csv, of audit sarif), in lower case, found 'x'.")]
+    public async Task The_formats_that_a_verb_writes_are_told(string typed, string expected)
+    {
+        await using var node = TestNode.Create();
+        var result = await Meshledger.RunAsync([.. typed.Split(' '), "--data", node.Data]);
+        result.With(2);
+        Assert.Equal($"meshledger: {expected}", result.Errors.Split('\n')[0]);
+    }
+
+    [Theory]
+    [InlineData("report jobs", "csv json jsonl text")]
+    [InlineData("audit", "json jsonl sarif text")]
+    [InlineData("job list", "json jsonl text")]
+    public async Task The_formats_that_a_verb_writes_are_completed_and_in_its_help(string verb, string expected)
+    {
+        var line = $"meshledger {verb} --output ";
+        var found = (await Meshledger.RunAsync($"[suggest:{line.Length}]", line)).With(0).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(expected, string.Join(' ', found.Order(StringComparer.Ordinal)));
+        var help = (await Meshledger.RunAsync([.. verb.Split(' '), "--help"])).With(0);
+        Assert.All(expected.Split(' '), format => Assert.Contains($"{format} is ", help.Replace("text for", "text is for", StringComparison.Ordinal), StringComparison.Ordinal));
+    }
+
+    [Theory]
     [MemberData(nameof(Typed))]
     public async Task One_line_names_it(string[] typed, int exitCode, string expected)
     {

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 
 namespace MeshLedger.Tools.Cli;
 
@@ -24,10 +25,13 @@ internal static class GlobalOptions
             : null,
     };
 
+    /// <summary>What every verb writes.</summary>
+    public static IReadOnlyList<string> Formats { get; } = ["text", "json", "jsonl"];
+
     public static Option<OutputFormat> Output { get; } = new("--output")
     {
-        Description = "text for people; json is one document; jsonl is one object a line.",
-        HelpName = "text|json|jsonl",
+        Description = Describe(Formats),
+        HelpName = string.Join('|', Formats),
         Recursive = true,
         CustomParser = result => result.Tokens[0].Value switch
         {
@@ -36,7 +40,7 @@ internal static class GlobalOptions
             "jsonl" => OutputFormat.JsonLines,
             "sarif" => OutputFormat.Sarif,
             "csv" => OutputFormat.Csv,
-            var other => Refuse(result, $"--output: expected text, json or jsonl, found '{other}'."),
+            var other => Refuse(result, $"--output: expected {Expected(CommandOf(result))}, in lower case, found '{other}'."),
         },
     };
 
@@ -45,7 +49,8 @@ internal static class GlobalOptions
         if (Output.CompletionSources.Count < 2)
         {
             Output.CompletionSources.Clear();
-            Output.CompletionSources.Add("text", "json", "jsonl");
+            Output.CompletionSources.Add(context => Verb.FormatsOf(context.ParseResult.CommandResult.Command)
+                .Select(format => new System.CommandLine.Completions.CompletionItem(format)));
         }
 
         if (Data.Validators.Count == 0)
@@ -93,13 +98,39 @@ internal static class GlobalOptions
         return option;
     }
 
-    private static OutputFormat Refuse(System.CommandLine.Parsing.ArgumentResult result, string message)
+    /// <summary>What the formats are, for the help.</summary>
+    public static string Describe(IReadOnlyList<string> formats) => string.Join("; ", formats.Select(format => format switch
+    {
+        "text" => "text for people",
+        "json" => "json is one document",
+        "jsonl" => "jsonl is one object a line",
+        "csv" => "csv is for spreadsheets",
+        _ => "sarif is what code scanners read",
+    })) + ".";
+
+    /// <summary>Before the verb nobody knows yet which it will be.</summary>
+    private static string Expected(Command? command) => command is Verb
+        ? Names.Or(Verb.FormatsOf(command))
+        : $"{Names.Or(Formats)} (of query and report also csv, of audit sarif)";
+
+    /// <summary>The command behind which the value stands, as far as it was read.</summary>
+    private static Command? CommandOf(SymbolResult? result)
+    {
+        while (result is not (null or CommandResult))
+        {
+            result = result.Parent;
+        }
+
+        return (result as CommandResult)?.Command;
+    }
+
+    private static OutputFormat Refuse(ArgumentResult result, string message)
     {
         result.AddError(message);
         return OutputFormat.Text;
     }
 
-    private static T? RefuseNumber<T>(System.CommandLine.Parsing.ArgumentResult result, string message)
+    private static T? RefuseNumber<T>(ArgumentResult result, string message)
         where T : struct
     {
         result.AddError(message);

@@ -22,6 +22,11 @@ internal sealed class Names(Registry registry)
     /// <summary>A number of things: <c>1 bid</c>, <c>2 bids</c>.</summary>
     public static string Count(long number, string thing) => number == 1 ? $"1 {thing}" : $"{number} {thing}s";
 
+    /// <summary>What may be, as it is said: <c>text, json or csv</c>.</summary>
+    public static string Or(IReadOnlyList<string> words) => words.Count == 1
+        ? words[0]
+        : $"{string.Join(", ", words.Take(words.Count - 1))} or {words[^1]}";
+
     public static JsonArray List(IEnumerable<string> values) => new([.. values.Select(value => JsonValue.Create(value))]);
 
     /// <summary>What a key is in this ledger: <c>node</c>, <c>worker NAME</c>, or <c>submitter</c>.</summary>

@@ -60,7 +60,18 @@ internal sealed class Output(OutputFormat format) : IDisposable
 
     public void Flush() => _writer.Flush();
 
-    public void Dispose() => _writer.Dispose();
+    /// <summary>Whoever has something to lose has flushed before, and was told of it.</summary>
+    public void Dispose()
+    {
+        try
+        {
+            _writer.Dispose();
+        }
+        catch (IOException)
+        {
+            // The disk is full, as the flush said.
+        }
+    }
 
     /// <summary>Rows: a table, an array, or a line each.</summary>
     public void Rows(IReadOnlyCollection<JsonObject> rows, IReadOnlyList<Column> columns, string none)

@@ -20,6 +20,14 @@ internal sealed class Verb(string name, string description, params string[] exam
     /// <summary>The format beside those that every verb has; null: there is none, and others are refused.</summary>
     public OutputFormat? AlsoWrites { get; private set; }
 
+    /// <summary>What <c>--output</c> may be for a command.</summary>
+    public static IReadOnlyList<string> FormatsOf(Command? command) => (command as Verb)?.AlsoWrites switch
+    {
+        OutputFormat.Csv => [.. GlobalOptions.Formats, "csv"],
+        OutputFormat.Sarif => [.. GlobalOptions.Formats, "sarif"],
+        _ => GlobalOptions.Formats,
+    };
+
     public Verb AlsoWriting(OutputFormat format)
     {
         AlsoWrites = format;
@@ -51,14 +59,30 @@ internal sealed class Verb(string name, string description, params string[] exam
     {
         using var signals = new StopSignals();
         using var call = new Call(parsed, signals);
+        var exitCode = await TryAsync(parsed, call, signals, work);
+        try
+        {
+            call.Output.Flush();
+            return exitCode;
+        }
+        catch (IOException failure)
+        {
+            // Whoever reads the output has not got all of it, whatever the verb itself came to; a worse end stays what it was.
+            var failed = Fail(ExitCodes.Failed, $"the answer could not be written: {failure.Message}");
+            return exitCode == ExitCodes.Ok ? failed : exitCode;
+        }
+    }
+
+    private async Task<int> TryAsync(ParseResult parsed, Call call, StopSignals signals, Func<Call, Task<int>> work)
+    {
         try
         {
             if (call.Output.Format is (OutputFormat.Csv or OutputFormat.Sarif) and var format && format != AlsoWrites)
             {
                 throw new CommandFailure(
-                    ExitCodes.Usage, format == OutputFormat.Csv
-                        ? "--output: csv is for query and report alone; expected text, json or jsonl."
-                        : "--output: expected text, json or jsonl, found 'sarif', which is for audit alone.");
+                    ExitCodes.Usage,
+                    $"--output: expected {Names.Or(FormatsOf(this))}, found "
+                    + $"{(format == OutputFormat.Csv ? "'csv', which is for query and report" : "'sarif', which is for audit")} alone.");
             }
 
             return await work(call);
@@ -103,10 +127,6 @@ internal sealed class Verb(string name, string description, params string[] exam
         {
             return Fail(ExitCodes.Failed, failure.Message);
         }
-        finally
-        {
-            call.Output.Flush();
-        }
     }
 
     private static int Fail(int exitCode, string message)
@@ -123,7 +143,22 @@ internal sealed class HelpWithExamples(HelpAction help) : SynchronousCommandLine
 
     public override int Invoke(ParseResult parseResult)
     {
+        try
+        {
+            return Write(parseResult);
+        }
+        catch (IOException failure)
+        {
+            Messages.Say($"meshledger: the help could not be written: {failure.Message}");
+            return ExitCodes.Failed;
+        }
+    }
+
+    private int Write(ParseResult parseResult)
+    {
         var (command, output) = (parseResult.CommandResult.Command, parseResult.InvocationConfiguration.Output);
+        GlobalOptions.Output.HelpName = string.Join('|', Verb.FormatsOf(command));
+        GlobalOptions.Output.Description = GlobalOptions.Describe(Verb.FormatsOf(command));
         help.MaxWidth = Console.IsOutputRedirected ? PipedWidth : Math.Max(60, Console.WindowWidth);
         var code = help.Invoke(parseResult);
         if (command is Verb { Examples: { Count: > 0 } examples })

@@ -74,7 +74,7 @@ internal static class QueryCommand
     public static Command Create() => new Verb(
         "query",
         "Find events. All that is asked for must be so; events of jobs are those of the jobs' own streams. Answered from an "
-        + "index, the read model event_index, and shown as they are stored: audit checks them. --output csv is a format, too.",
+        + "index, the read model event_index, and shown as they are stored: audit checks them.",
         "meshledger query --type job_failed --newest --limit 10",
         "meshledger query --operation vm.execute --label team=blue --from 2026-11-21 --output csv",
         "meshledger query --by alpha --type receipt_issued --after 4711 --output jsonl",

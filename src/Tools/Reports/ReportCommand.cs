@@ -38,7 +38,7 @@ internal static class ReportCommand
     public static Command Create() => new Verb(
         "report",
         "Report on jobs, workers, accounts, throughput or failures, from the read models. Times are by the clocks of those who "
-        + "signed; what a run took is what its worker says. --output csv is a format, too.",
+        + "signed; what a run took is what its worker says.",
         "meshledger report jobs", "meshledger report jobs --by operation --from 2026-11-01 --output csv",
         "meshledger report throughput --by hour --html throughput.html", "meshledger report failures --by worker",
         "meshledger report accounts --as-of 4711")
