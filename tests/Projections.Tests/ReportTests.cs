@@ -69,7 +69,8 @@ public sealed class ReportTests : IAsyncLifetime
 
         var workers = await ReadAsync(new ReportQuestion(ReportNames.Workers, null, null, null));
         Assert.Equal(bodies.OfType<JobEvent.Assigned>().Sum(assigned => assigned.Assignees.Count), Sum(workers, "runs"));
-        Assert.Equal(bodies.OfType<JobEvent.ReceiptIssued>().Sum(issued => issued.Receipt.DurationUs) / 1000, Sum(workers, "busy_ms"));
+        var busy = bodies.OfType<JobEvent.ReceiptIssued>().Sum(issued => issued.Receipt.DurationUs) / 1000;
+        Assert.InRange(Sum(workers, "busy_ms"), busy - workers.Rows.Count, busy + workers.Rows.Count);
         Assert.Equal(outcomes.Sum(outcome => outcome.Paid), Sum(workers, "earned"));
 
         var throughput = await ReadAsync(new ReportQuestion(ReportNames.Throughput, ReportNames.ByHour, null, null));
@@ -84,9 +85,76 @@ public sealed class ReportTests : IAsyncLifetime
 
         var accounts = await ReadAsync(new ReportQuestion(ReportNames.Accounts, null, null, null));
         Assert.Equal(
-            Sum(accounts, "granted") + Sum(accounts, "regenerated") + Sum(accounts, "earned"),
-            Sum(accounts, "balance") + Sum(accounts, "held") + Sum(accounts, "paid"));
+            Sum(accounts, "granted") + Sum(accounts, "regenerated") + Sum(accounts, "received"),
+            Sum(accounts, "balance") + Sum(accounts, "escrow") + Sum(accounts, "paid"));
         Assert.Equal(bodies.OfType<Domain.Accounts.AccountEvent.Refunded>().Sum(refund => refund.Amount), Sum(accounts, "refunded"));
+    }
+
+    [Fact]
+    public async Task Waiting_ends_with_the_first_run_and_running_is_what_all_receipts_say()
+    {
+        await AppendAsync([.. _story.Events]);
+        var jobs = _story.Events.Select(signed => signed.Statement).Where(statement => statement.Stream.IsJob(out _))
+            .GroupBy(statement => statement.Stream)
+            .Where(job => job.Any(statement => statement.Body is JobEvent.Submitted)).ToList();
+        var waits = jobs.Where(job => job.Any(statement => statement.Body is JobEvent.ExecutionStarted)).Select(job =>
+            (job.Where(statement => statement.Body is JobEvent.ExecutionStarted).Min(statement => statement.Time)
+                - job.First(statement => statement.Body is JobEvent.Submitted).Time).TotalMilliseconds).ToList();
+        var runs = jobs.Select(job => job.Select(statement => statement.Body).OfType<JobEvent.ReceiptIssued>().ToList())
+            .Where(receipts => receipts.Count > 0).Select(receipts => receipts.Sum(issued => issued.Receipt.DurationUs) / 1000.0).ToList();
+
+        // Some job was run twice, and another was cancelled before anything was said of its run.
+        Assert.Contains(jobs, job => job.Count(statement => statement.Body is JobEvent.ReceiptIssued) > 1);
+        Assert.True(runs.Count < waits.Count);
+        var table = await ReadAsync(new ReportQuestion(ReportNames.Jobs, null, null, null));
+        Assert.Equal(
+            [Percentile(waits, 0.5), Percentile(waits, 0.95), Percentile(runs, 0.5), Percentile(runs, 0.95)],
+            new[] { "wait_median_ms", "wait_p95_ms", "run_median_ms", "run_p95_ms" }.Select(column => Sum(table, column)));
+    }
+
+    /// <summary>A microsecond more than half a millisecond is the next one: everywhere.</summary>
+    [Fact]
+    public async Task The_same_run_is_equally_long_in_every_report()
+    {
+        await AppendAsync([.. _story.Events]);
+        await _database.ExecuteAsync("DELETE FROM job_runs WHERE job_id <> 'job-alone-1'");
+        foreach (var (us, ms) in ((long, long)[])[(12_499, 12), (12_500, 13), (12_999, 13), (13_500, 14)])
+        {
+            await _database.ExecuteAsync($"UPDATE job_runs SET duration_us = {us}");
+            var jobs = await ReadAsync(new ReportQuestion(ReportNames.Jobs, null, null, null));
+            var workers = await ReadAsync(new ReportQuestion(ReportNames.Workers, null, null, null));
+            Assert.Equal((ms, ms, ms), (Sum(jobs, "run_median_ms"), Sum(jobs, "run_p95_ms"), Sum(workers, "busy_ms")));
+        }
+    }
+
+    [Fact]
+    public async Task What_is_in_no_namespace_is_in_null()
+    {
+        await AppendAsync([.. _story.Events]);
+        await _database.ExecuteAsync("UPDATE job_status SET namespace = NULL");
+        foreach (var report in (string[])[ReportNames.Jobs, ReportNames.Workers, ReportNames.Failures])
+        {
+            var table = await ReadAsync(new ReportQuestion(report, ReportNames.ByNamespace, null, null));
+            Assert.NotEmpty(table.Rows);
+            Assert.All(table.Rows, row => Assert.Null(row[table.IndexOf("namespace")]));
+        }
+    }
+
+    [Fact]
+    public async Task Every_run_is_in_one_of_the_columns()
+    {
+        await AppendAsync([.. _story.Events]);
+        await _database.ExecuteAsync("UPDATE job_runs SET result = NULL WHERE job_id = 'job-alone-2'");
+        var workers = await ReadAsync(new ReportQuestion(ReportNames.Workers, null, null, null));
+        Assert.True(Sum(workers, "withdrawn") > 0);
+        Assert.Equal(1, Sum(workers, "under_way"));
+        foreach (var row in workers.Rows)
+        {
+            long Of(string column) => (long)row[workers.IndexOf(column)]!;
+            Assert.Equal(
+                Of("runs"),
+                Of("succeeded") + Of("failed") + Of("timed_out") + Of("lost") + Of("disagreed") + Of("withdrawn") + Of("under_way"));
+        }
     }
 
     [Fact]
@@ -133,6 +201,15 @@ public sealed class ReportTests : IAsyncLifetime
         from name in ReportNames.All
         from grouped in ReportNames.GroupsOf(name).Append(null)
         select new ReportQuestion(name, grouped, null, null);
+
+    /// <summary>As <c>percentile_cont</c> has it, in whole milliseconds.</summary>
+    private static long Percentile(List<double> values, double share)
+    {
+        values.Sort();
+        var at = share * (values.Count - 1);
+        var (low, high) = (values[(int)Math.Floor(at)], values[(int)Math.Ceiling(at)]);
+        return (long)Math.Round(low + ((high - low) * (at - Math.Floor(at))), MidpointRounding.AwayFromZero);
+    }
 
     private static long Sum(ReportTable table, string column) =>
         table.Rows.Sum(row => (long)row[table.IndexOf(column)]!);

@@ -34,8 +34,7 @@ public static class ReportReader
         NpgsqlConnection connection, ReportQuestion question, CancellationToken cancellationToken)
     {
         var group = GroupOf(question.By, "j.submitted_at", "j.worker");
-        const string wait = "extract(epoch FROM j.started_at - j.submitted_at) * 1000";
-        const string run = "extract(epoch FROM j.ended_at - j.started_at) * 1000";
+        const string wait = "extract(epoch FROM r.first_started_at - j.submitted_at) * 1000000";
         return QueryAsync(
             connection,
             $"""
@@ -44,12 +43,14 @@ public static class ReportReader
                 count(*) FILTER (WHERE status = 'cancelled'), count(*) FILTER (WHERE ended_at IS NULL),
                 10000 * count(*) FILTER (WHERE status = 'completed')
                     / nullif(count(*) FILTER (WHERE status IN ('completed', 'failed')), 0),
-                (percentile_cont(0.5) WITHIN GROUP (ORDER BY {wait}))::bigint,
-                (percentile_cont(0.95) WITHIN GROUP (ORDER BY {wait}))::bigint,
-                (percentile_cont(0.5) WITHIN GROUP (ORDER BY {run}))::bigint,
-                (percentile_cont(0.95) WITHIN GROUP (ORDER BY {run}))::bigint,
+                {Milliseconds($"percentile_cont(0.5) WITHIN GROUP (ORDER BY {wait})")},
+                {Milliseconds($"percentile_cont(0.95) WITHIN GROUP (ORDER BY {wait})")},
+                {Milliseconds("percentile_cont(0.5) WITHIN GROUP (ORDER BY r.ran_us)")},
+                {Milliseconds("percentile_cont(0.95) WITHIN GROUP (ORDER BY r.ran_us)")},
                 coalesce(sum(paid), 0)::bigint, coalesce(sum(refunded), 0)::bigint
-            FROM job_status j
+            FROM job_status j LEFT JOIN (
+                SELECT job_id, min(started_at) AS first_started_at, sum(duration_us) AS ran_us FROM job_runs GROUP BY job_id) r
+                ON r.job_id = j.job_id
             WHERE ($1::timestamptz IS NULL OR j.submitted_at >= $1) AND ($2::timestamptz IS NULL OR j.submitted_at < $2)
             GROUP BY 1 ORDER BY {(question.By == ReportNames.ByDay ? "1" : "2 DESC, 1")}
             """,
@@ -74,8 +75,9 @@ public static class ReportReader
             SELECT {GroupOf(by, "r.assigned_at", "r.worker")}, r.worker, count(*),
                 count(*) FILTER (WHERE result IN ('succeeded', 'agreed', 'own')), count(*) FILTER (WHERE result = 'failed'),
                 count(*) FILTER (WHERE result = 'timed_out'), count(*) FILTER (WHERE result = 'lost'),
-                count(*) FILTER (WHERE result = 'disagreed'), count(*) FILTER (WHERE result IS NULL),
-                coalesce(sum(r.paid), 0)::bigint, coalesce(sum(r.duration_us) / 1000, 0)::bigint, max(r.ended_at)
+                count(*) FILTER (WHERE result = 'disagreed'), count(*) FILTER (WHERE result = 'withdrawn'),
+                count(*) FILTER (WHERE result IS NULL),
+                coalesce(sum(r.paid), 0)::bigint, coalesce({Milliseconds("sum(r.duration_us)")}, 0), max(r.ended_at)
             FROM job_runs r LEFT JOIN job_status j ON j.job_id = r.job_id
             WHERE ($1::timestamptz IS NULL OR r.assigned_at >= $1) AND ($2::timestamptz IS NULL OR r.assigned_at < $2)
             GROUP BY 1, 2 ORDER BY {(by is null ? "3 DESC, 2" : "1, 3 DESC, 2")}
@@ -84,8 +86,8 @@ public static class ReportReader
             [
                 .. Group(by), new("worker", ReportUnit.Text), new("runs", ReportUnit.Count),
                 new("succeeded", ReportUnit.Count), new("failed", ReportUnit.Count), new("timed_out", ReportUnit.Count),
-                new("lost", ReportUnit.Count), new("disagreed", ReportUnit.Count), new("under_way", ReportUnit.Count),
-                new("earned", ReportUnit.Mana), new("busy_ms", ReportUnit.Milliseconds), new("last_run", ReportUnit.Time),
+                new("lost", ReportUnit.Count), new("disagreed", ReportUnit.Count), new("withdrawn", ReportUnit.Count),
+                new("under_way", ReportUnit.Count), new("earned", ReportUnit.Mana), new("busy_ms", ReportUnit.Milliseconds), new("last_run", ReportUnit.Time),
             ],
             cancellationToken);
         var points = await PointsAsync(connection, at, cancellationToken);
@@ -105,8 +107,8 @@ public static class ReportReader
         null,
         [
             new("owner", ReportUnit.Text), new("granted", ReportUnit.Mana), new("regenerated", ReportUnit.Mana),
-            new("earned", ReportUnit.Mana), new("paid", ReportUnit.Mana), new("refunded", ReportUnit.Mana),
-            new("held", ReportUnit.Mana), new("balance", ReportUnit.Mana),
+            new("received", ReportUnit.Mana), new("paid", ReportUnit.Mana), new("refunded", ReportUnit.Mana),
+            new("escrow", ReportUnit.Mana), new("balance", ReportUnit.Mana),
         ],
         cancellationToken);
 
@@ -137,13 +139,16 @@ public static class ReportReader
         ],
         cancellationToken);
 
+    /// <summary>Microseconds rounded alike wherever they are reported, so that the same run is equally long everywhere.</summary>
+    private static string Milliseconds(string microseconds) => $"round((({microseconds}) / 1000.0)::numeric)::bigint";
+
     /// <summary>What rows are grouped by: an expression over <c>job_status</c> as j.</summary>
     private static string GroupOf(string? by, string time, string worker) => by switch
     {
-        ReportNames.ByOperation => "coalesce(j.operation, '')",
-        ReportNames.ByWorker => $"coalesce({worker}, '')",
-        ReportNames.ByNamespace => "coalesce(j.namespace, '')",
-        ReportNames.ByDay => $"coalesce(to_char({time} AT TIME ZONE 'UTC', 'YYYY-MM-DD'), '')",
+        ReportNames.ByOperation => "j.operation",
+        ReportNames.ByWorker => worker,
+        ReportNames.ByNamespace => "j.namespace",
+        ReportNames.ByDay => $"to_char({time} AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
         _ => "''",
     };
 

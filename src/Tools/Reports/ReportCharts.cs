@@ -45,13 +45,14 @@ internal static class ReportCharts
             case ReportNames.Workers:
                 yield return Draw(
                     question, table, "Runs by how they ended",
-                    [("succeeded", "good"), ("failed", "bad"), ("timed_out", "second"), ("lost", "other"), ("disagreed", "held")]);
+                    [("succeeded", "good"), ("failed", "bad"), ("timed_out", "second"), ("lost", "other"), ("disagreed", "held"),
+                        ("withdrawn", "none"), ("under_way", "first")]);
                 yield return Draw(question, table, "Mana earned", [("earned", "first")]);
                 yield return Draw(question, table, "Time spent on runs", [("busy_ms", "first")]);
                 break;
             case ReportNames.Accounts:
-                yield return Draw(question, table, "Mana in accounts", [("balance", "good"), ("held", "held")]);
-                yield return Draw(question, table, "Mana that moved", [("paid", "second"), ("earned", "first")], stacked: false);
+                yield return Draw(question, table, "Mana in accounts", [("balance", "good"), ("escrow", "held")]);
+                yield return Draw(question, table, "Mana that moved", [("paid", "second"), ("received", "first")], stacked: false);
                 break;
             case ReportNames.Throughput:
                 yield return Draw(question, table, "Events", [("events", "first")]);

@@ -17,10 +17,12 @@ internal static class ReportPage
         """
 
         :root { color-scheme: light dark; --ink: #1c2733; --soft: #5b6b7b; --paper: #ffffff; --panel: #f4f6f8; --line: #d5dce3;
-            --good: #1b8a5a; --bad: #c7402d; --held: #c58a00; --other: #8793a0; --first: #2468b2; --second: #7d4fb0; }
+            --good: #1b8a5a; --bad: #c7402d; --held: #c58a00; --other: #8793a0; --first: #2468b2; --second: #7d4fb0;
+            --none: #c4ccd4; }
         @media (prefers-color-scheme: dark) {
             :root { --ink: #e4eaf0; --soft: #9aa8b6; --paper: #12181f; --panel: #1a222b; --line: #33404d;
-                --good: #3fb27f; --bad: #ea6f5c; --held: #dfa92f; --other: #73808d; --first: #5b9fe6; --second: #ae86dd; } }
+                --good: #3fb27f; --bad: #ea6f5c; --held: #dfa92f; --other: #73808d; --first: #5b9fe6; --second: #ae86dd;
+                --none: #465361; } }
         * { box-sizing: border-box; }
         body { margin: 0 auto; max-width: 980px; padding: 2rem 1.5rem 3rem; background: var(--paper); color: var(--ink);
             font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
@@ -38,7 +40,7 @@ internal static class ReportPage
         svg text.value { font-variant-numeric: tabular-nums; }
         svg line.grid { stroke: var(--line); } svg line.axis { stroke: var(--soft); }
         .good { fill: var(--good); } .bad { fill: var(--bad); } .held { fill: var(--held); } .other { fill: var(--other); }
-        .first { fill: var(--first); } .second { fill: var(--second); }
+        .first { fill: var(--first); } .second { fill: var(--second); } .none { fill: var(--none); }
         div.table { overflow-x: auto; border: 1px solid var(--line); border-radius: 8px; }
         table { border-collapse: collapse; width: 100%; font-size: .88rem; }
         caption { text-align: left; padding: .6rem .8rem; color: var(--soft); }
