@@ -1,6 +1,6 @@
 // Verifies a bundle of MeshLedger with nothing of MeshLedger, from schemas/README.md alone; needs no package:
 //     node verify-bundle.mjs BUNDLE POLICY
-// Exit code 0: proven; 4: something does not hold, a line for each; 2: wrong usage. It does not judge every legal transition
+// Exit code 0: proven; 4: something does not hold, a line for each; 3: no such file; 2: wrong usage, or a wrong policy. It does not judge every legal transition
 // (schemas/README.md, "Bundles", step 4): of these it checks versions, causes, and who may say what. It reads the whole file
 // into memory.
 import { createHash, createPublicKey, verify } from 'node:crypto';
@@ -10,6 +10,7 @@ import { blake3 } from './blake3.mjs';
 const faults = [];
 const expect = (met, place, what) => { if (!met) faults.push(`${place}: expected ${what}`); return Boolean(met); };
 const demand = (met, place, what) => { if (!met) throw new Error(`${place}: expected ${what}`); };
+const count = (number, thing) => `${number} ${thing}${number === 1 ? '' : 's'}`;
 const sha256 = (...parts) => createHash('sha256').update(Buffer.concat(parts.map(part => Buffer.from(part)))).digest();
 const leaf = bytes => sha256([0], bytes);
 const parent = (left, right) => sha256([1], left, right);
@@ -160,7 +161,7 @@ function checkHead(head, policy, handOvers) {
   const log = [...signers.keys()].find(key => key.type === 1);
   const cosigned = [...signers].filter(([key]) => key.type === 4);
   demand(log, 'checkpoint', `a signature by one of the logs ${policy.logs.map(key => key.name)}`);
-  demand(cosigned.length >= policy.quorum, 'checkpoint', `${policy.quorum} cosignatures, not ${cosigned.length}`);
+  demand(cosigned.length >= policy.quorum, 'checkpoint', `${count(policy.quorum, 'cosignature')}, not ${cosigned.length}`);
   return { log, cosigned };
 }
 
@@ -348,11 +349,27 @@ function blobsOf({ type, data }) {
   return type === 'receipt_issued' ? [data.receipt.program, ...data.receipt.outputs.filter(outside).map(output => output.blake3)] : [];
 }
 
-function readPolicy(file) {
-  const policy = JSON.parse(readFileSync(file, 'utf8'));
-  const unknown = Object.keys(policy).filter(name => !['logs', 'witnesses', 'quorum', 'founder', 'submitters', 'workers'].includes(name));
-  demand(unknown.length === 0 && policy.logs?.length > 0, file, `logs, and no ${unknown}`);
-  return { ...policy, logs: policy.logs.map(key => noteKey(key, 1)), witnesses: (policy.witnesses ?? []).map(key => noteKey(key, 4)), quorum: policy.quorum ?? 0 };
+function readPolicy(text) {
+  const policy = JSON.parse(text);
+  demand(policy && typeof policy === 'object' && !Array.isArray(policy), 'the policy', 'a JSON object');
+  const keys = (name, least, what, read) => {
+    const list = policy[name] ?? [];
+    demand(Array.isArray(list) && list.length >= least && list.length <= 1000, name, `a list of ${least} to 1000 keys`);
+    demand(new Set(list).size === list.length, name, 'each key once');
+    return list.map((key, at) => { demand(typeof key === 'string', `${name}[${at}]`, what); return read(key, `${name}[${at}]`); });
+  };
+  const noteKeys = (name, least, type) => keys(name, least, 'NAME+HEX+BASE64', key => noteKey(key, type));
+  const did = (key, place) => { demand(keyOf(key), place, 'a did:key'); return key; };
+  for (const name of Object.keys(policy)) {
+    const known = ['logs', 'witnesses', 'quorum', 'founder', 'submitters', 'workers'];
+    demand(known.includes(name), name, `no such member, but ${known.join(', ')}`);
+    demand(policy[name] !== null, name, 'something else than null');
+  }
+  const [logs, witnesses, quorum] = [noteKeys('logs', 1, 1), noteKeys('witnesses', 0, 4), policy.quorum ?? 0];
+  demand(Number.isInteger(quorum) && quorum >= 0 && quorum <= witnesses.length, 'quorum', `a number from 0 to ${witnesses.length}, as many as there are witnesses`);
+  if (policy.founder !== undefined) did(policy.founder, 'founder');
+  for (const name of ['submitters', 'workers']) keys(name, 0, 'a did:key', did);
+  return { ...policy, logs, witnesses, quorum };
 }
 
 function verifyBundle(archive, policy) {
@@ -400,9 +417,9 @@ function verifyBundle(archive, policy) {
 }
 
 function say({ head, events, ledger }) {
-  console.log(`log ${head.origin}, tree head of ${head.size} entries, ${head.cosigned.length} cosignatures: ${events.length} events`);
+  console.log(`log ${head.origin}, tree head of ${head.size} entries, ${count(head.cosigned.length, 'cosignature')}: ${count(events.length, 'event')}`);
   for (const [stream, job] of ledger.jobs) {
-    console.log(`${stream.slice('job-'.length)}: ${job.end?.type ?? 'no end'}, submitted by ${job.by} at position ${job.event.position}, ${job.versions} events`);
+    console.log(`${stream.slice('job-'.length)}: ${job.end?.type ?? 'no end'}, submitted by ${job.by} at position ${job.event.position}, ${count(job.versions, 'event')}`);
     for (const { by, position, data: { receipt } } of job.results)
       for (const output of receipt.outputs) console.log(`  ${by} at position ${position}: ${output.name} ${output.sha256}`);
     for (const { by, position, type } of job.findings) console.log(`  ${type} by ${by} at position ${position}`);
@@ -413,20 +430,30 @@ if (process.argv.length !== 4) {
   console.error('node verify-bundle.mjs BUNDLE POLICY');
   process.exit(2);
 }
+const read = file => {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    console.error(error.code === 'ENOENT' || error.code === 'ENOTDIR' ? `there is no file ${file}` : error.message);
+    process.exit(error.code === 'ENOENT' || error.code === 'ENOTDIR' ? 3 : error.code === 'EISDIR' ? 2 : 1);
+  }
+};
 let policy;
+const text = read(process.argv[3]).toString();
 try {
-  policy = readPolicy(process.argv[3]);
+  policy = readPolicy(text);
 } catch (error) {
-  console.error(`no policy: ${error.message}`);
+  console.error(`${process.argv[3]} is no policy: ${error.message}`);
   process.exit(2);
 }
+const archive = read(process.argv[2]);
 let proven = null;
 try {
-  proven = verifyBundle(readFileSync(process.argv[2]), policy);
+  proven = verifyBundle(archive, policy);
 } catch (error) {
   faults.push(error.message);
 }
 for (const fault of faults) console.log(`FAULT ${fault}`);
 if (faults.length === 0) say(proven);
-console.log(faults.length === 0 ? 'proven' : `${faults.length} faults`);
+console.log(faults.length === 0 ? 'proven' : count(faults.length, 'fault'));
 process.exitCode = faults.length === 0 ? 0 : 4;

@@ -71,14 +71,35 @@ public sealed class BundleTests
 
         foreach (var changed in new[]
         {
-            text.Replace("\"meshledger/", "\"meshledger.", StringComparison.Ordinal), "[]", """{"logs":[]}""", "nothing",
+            text.Replace("\"meshledger/", "\"meshledger.", StringComparison.Ordinal), "[]", "null", """{"logs":[]}""", "nothing",
+            With("\"quorum\":1"), With("\"quorum\":-1"), With("\"quorum\":\"0\""), With("\"witnesses\":{}"), With("\"founder\":\"me\""),
+            With("\"workers\":[\"z6Mk\"]"), With("\"submitters\":null"), With("\"more\":[]"), """{"logs":"KEY"}""", """{"logs":[1]}""",
+            """{"logs":[[[[[]]]]]}""",
         })
         {
             await File.WriteAllTextAsync(policy, changed);
             (await VerifyAsync(node, bundle, policy)).With(2);
-            (await SecondAsync(bundle, policy)).With(2);
+            var second = await SecondAsync(bundle, policy);
+            second.With(2);
+            Assert.DoesNotMatch(@"(is not a function|undefined|, and no *$)", second.Errors.Trim());
         }
 
+        await File.WriteAllTextAsync(policy, "{\n \"logs\": not\n}");
+        Assert.EndsWith(
+            $"{policy} is no policy: expected one JSON value without comments or trailing commas (RFC 8259), found 'ot }}' at line 2, byte 11.",
+            (await VerifyAsync(node, bundle, policy)).Errors.Split('\n')[0], StringComparison.Ordinal);
+        foreach (var (file, by) in new[] { (bundle, "absent.json"), ("absent.tar", policy) })
+        {
+            await File.WriteAllTextAsync(policy, text);
+            (await VerifyAsync(node, file, by)).With(3);
+            (await SecondAsync(file, by)).With(3);
+        }
+
+        var nowhere = await node.RunAsync("export", Wasm, "-o", Path.Combine(node.Home, "nowhere", "b.tar"));
+        nowhere.With(3);
+        Assert.Equal($"meshledger: --file: there is no directory {Path.Combine(node.Home, "nowhere")}\n", nowhere.Errors);
+
+        string With(string member) => text.TrimEnd()[..^1] + $",{member}}}";
     }
 
     [Fact]

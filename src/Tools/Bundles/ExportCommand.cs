@@ -40,7 +40,15 @@ internal static class ExportCommand
 
     public static Command Create()
     {
-        Format.AcceptOnlyFromAmong(Bundle, InToto);
+        // The parser's own list of what it accepts is told with line ends and tabs.
+        Format.CompletionSources.Add(Bundle, InToto);
+        Format.Validators.Add(result =>
+        {
+            foreach (var token in result.Tokens.Where(token => token.Value is not (Bundle or InToto)))
+            {
+                result.AddError($"--format: expected {Bundle} or {InToto}, found '{token.Value}'.");
+            }
+        });
         return new Verb(
             "export",
             "Write a bundle: jobs with all that a third party needs to check them, in one file (meshledger verify, or "
@@ -59,6 +67,16 @@ internal static class ExportCommand
         if (Directory.Exists(target))
         {
             throw new CommandFailure(ExitCodes.Usage, $"--file: {target} is a directory: expected a file.");
+        }
+
+        if (!Directory.Exists(Path.GetDirectoryName(target)))
+        {
+            throw new CommandFailure(ExitCodes.NotFound, $"--file: there is no directory {Path.GetDirectoryName(target)}");
+        }
+
+        if (call.Get(Format) == InToto && call.Get(WithBlobs))
+        {
+            throw new CommandFailure(ExitCodes.Usage, "--blobs is for --format bundle: what workers attested has no blobs in it.");
         }
 
         await using var ledger = await LedgerSession.OpenAsync(call);

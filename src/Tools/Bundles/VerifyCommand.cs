@@ -1,7 +1,9 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using MeshLedger.Crypto;
+using MeshLedger.Domain.Documents;
 using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Jobs;
 using MeshLedger.Ledger.Bundles;
@@ -52,7 +54,22 @@ internal static class VerifyCommand
         }
         catch (FormatException exception)
         {
-            throw new CommandFailure(ExitCodes.Usage, SafeText.Line($"{file} is no policy: {exception.Message}."));
+            var why = exception.InnerException is JsonException ? WhyNoJson(bytes.AsMemory(0, length)) : exception.Message;
+            throw new CommandFailure(ExitCodes.Usage, SafeText.Line($"{file} is no policy: {why}."));
+        }
+    }
+
+    /// <summary>In words and with the place, as of every other file.</summary>
+    private static string WhyNoJson(ReadOnlyMemory<byte> bytes)
+    {
+        try
+        {
+            using var deeper = JsonDocument.Parse(bytes, new JsonDocumentOptions { AllowDuplicateProperties = false });
+            return "expected an object with lists of keys and nothing deeper";
+        }
+        catch (JsonException)
+        {
+            return JsonSyntax.Explain(bytes.Span);
         }
     }
 
@@ -69,8 +86,8 @@ internal static class VerifyCommand
             return;
         }
 
-        output.Line($"The log {report.Log!.Origin} ({report.Key}) signed a tree head of {report.Log.Size} entries; each of the "
-            + $"{report.Events} events here is signed by its author, and in it.");
+        output.Line($"The log {report.Log!.Origin} ({report.Key}) signed a tree head of {Entries(report.Log.Size)}; each of the "
+            + $"{Names.Count(report.Events, "event")} here is signed by its author, and in it.");
         if (report.TrustedKey != report.Key)
         {
             output.Line($"The policy names the log's key {report.TrustedKey}: between it and that key, each signed the hand-over to the next.");
@@ -168,6 +185,8 @@ internal static class VerifyCommand
         ["missing_blobs"] = Names.List(job.MissingBlobs.Select(blob => blob.ToString())),
         ["words"] = Names.List(BundleWords.Of(job)),
     };
+
+    private static string Entries(long size) => size == 1 ? "1 entry" : $"{size} entries";
 
     private static string Time(VerifiedSignature cosigned) =>
         cosigned.Time <= DateTimeOffset.MaxValue.ToUnixTimeSeconds()
