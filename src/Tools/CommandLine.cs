@@ -42,9 +42,21 @@ internal static class CommandLine
         mistake.ShowHelp = false;
         var (output, errors) = (new StringWriter(), new StringWriter());
         await parsed.InvokeAsync(new InvocationConfiguration { Output = output, Error = errors });
-        var meant = output.ToString().Split('\n', StringSplitOptions.TrimEntries)
-            .SkipWhile(line => !line.Contains("Did you mean", StringComparison.Ordinal)).Skip(1)
-            .TakeWhile(line => line.Length > 0).ToList();
+
+        // For each word that it does not know a line in quotes, and lines with what is near; of options only for options.
+        var (meant, word) = (new List<string>(), "");
+        foreach (var line in output.ToString().Split('\n', StringSplitOptions.TrimEntries))
+        {
+            if (line.IndexOf("' was not matched.", StringComparison.Ordinal) is var end and > 0)
+            {
+                word = line[1..end];
+            }
+            else if (word.Length > 0 && line.Length > 0 && word.StartsWith('-') == line.StartsWith('-') && !meant.Contains(line))
+            {
+                meant.Add(line);
+            }
+        }
+
         return meant.Count == 0 ? "" : $" Did you mean: {string.Join(", ", meant)}?";
     }
 

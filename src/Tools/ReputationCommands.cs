@@ -5,6 +5,7 @@ using MeshLedger.Domain.Reputation;
 using MeshLedger.Projections.Reputation;
 using MeshLedger.Tools.Cli;
 using MeshLedger.Tools.Hosting;
+using MeshLedger.Tools.Replay;
 using MeshLedger.Tools.Workers;
 
 namespace MeshLedger.Tools;
@@ -14,8 +15,8 @@ internal static class ReputationCommands
 {
     private static readonly Argument<string> Worker = WorkerCommands.NewArgument();
 
-    private static readonly Option<long?> AsOf = GlobalOptions.Number(
-        "--as-of", "As of this position of the log, as a node that chose then saw it (default: now).", 1L, long.MaxValue);
+    private static readonly Option<string?> AsOf = GlobalOptions.NotEmpty(PointInTime.NewOption(
+        "As of this point, as a node that chose then saw it (default: now):", PointInTime.ExpectedOfLedger, "--as-of"));
 
     public static Command Create() => new("reputation", "What settlements say of workers.")
     {
@@ -35,9 +36,10 @@ internal static class ReputationCommands
 
     private static async Task<int> ShowAsync(Call call)
     {
+        var asOf = ReadAsOf(call);
         await using var ledger = await LedgerSession.OpenAsync(call);
         var worker = WorkerView.Find(await ledger.LoadRegistryAsync(call.Stop), call.Get(Worker)!);
-        var (book, position, at) = await LoadAsync(call, ledger);
+        var (book, position, at) = await LoadAsync(call, ledger, asOf);
         var rows = ReputationRows.Of(book, worker.Worker, null, at).ToList();
         var json = new JsonObject
         {
@@ -62,9 +64,10 @@ internal static class ReputationCommands
 
     private static async Task<int> ListAsync(Call call)
     {
+        var asOf = ReadAsOf(call);
         await using var ledger = await LedgerSession.OpenAsync(call);
         var registry = await ledger.LoadRegistryAsync(call.Stop);
-        var (book, _, at) = await LoadAsync(call, ledger);
+        var (book, _, at) = await LoadAsync(call, ledger, asOf);
         var rows = registry.Workers
             .SelectMany(worker => ReputationRows.Of(book, worker.Worker, worker.Facts.WorkerId, at).Take(1))
             .OrderByDescending(row => row["points"]!.GetValue<long>())
@@ -80,22 +83,26 @@ internal static class ReputationCommands
         return ExitCodes.Ok;
     }
 
+    private static PointInTime? ReadAsOf(Call call) =>
+        call.Get(AsOf) is { } point ? PointInTime.Parse("--as-of", point, hasVersions: false) : null;
+
     /// <summary>The scores, the position up to which they were folded, and the time as of which points are.</summary>
     private static async Task<(ReputationBook Book, long Position, DateTimeOffset At)> LoadAsync(
-        Call call, LedgerSession ledger)
+        Call call, LedgerSession ledger, PointInTime? asOf)
     {
         var head = await ledger.Store.HeadAsync(call.Stop);
-        if (call.Get(AsOf) is not { } position)
+        if (asOf is null)
         {
             return (await ledger.LoadReputationAsync(call.Stop), head, TimeProvider.System.GetUtcNow());
         }
 
-        if (position > head)
+        await using var connection = await ledger.Database.OpenConnectionAsync(call.Stop);
+        var (position, at) = await asOf.OfLedgerAsync("--as-of", connection, head, call.Stop);
+        if (asOf.Time is null)
         {
-            throw new CommandFailure(ExitCodes.NotFound, $"the log ends at position {head}.");
+            at = (await ledger.Store.ReadAfterAsync(position - 1, 1, call.Stop))[0].Statement.Time;
         }
 
-        var last = await ledger.Store.ReadAfterAsync(position - 1, 1, call.Stop);
-        return (await ReputationHistory.AsOfAsync(ledger.Store, position, call.Stop), position, last[0].Statement.Time);
+        return (await ReputationHistory.AsOfAsync(ledger.Store, position, call.Stop), position, at);
     }
 }

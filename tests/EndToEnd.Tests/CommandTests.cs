@@ -119,6 +119,20 @@ public sealed class CommandTests
     [InlineData("report accounts --by day")]
     [InlineData("report throughput --by operation")]
     [InlineData("report accounts --from 2026-11-21")]
+    [InlineData("report jobs --from 2026-11-21 --to 2026-11-21")]
+    [InlineData("report jobs --from 2026-11-22 --to 2026-11-21")]
+    [InlineData("report jobs --as-of v3")]
+    [InlineData("report jobs --as-of position:0")]
+    [InlineData("report jobs --output csv --html report.html")]
+    [InlineData("reputation list --as-of noon")]
+    [InlineData("query --from 2026-11-21T10:00 --to 2026-11-21")]
+    [InlineData("query --after 10 --before 5")]
+    [InlineData("query --after 10 --before 10")]
+    [InlineData("query --stream j*b")]
+    [InlineData("query --stream job-ä*")]
+    [InlineData("query foo")]
+    [InlineData("export some-job-0001 -o jobs.tar --format zip")]
+    [InlineData("export some-job-0001 -o jobs.jsonl --format intoto --blobs")]
     [InlineData("job list --output csv")]
     [InlineData("job submit /")]
     [InlineData("completion tcsh")]
@@ -132,6 +146,14 @@ public sealed class CommandTests
         Assert.Contains($"\nSee: meshledger {line.Split(' ')[0]}", result.Errors, StringComparison.Ordinal);
         Assert.EndsWith(" --help\n", result.Errors, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("audit --jobs x", "Unrecognized command or argument '--jobs'. Unrecognized command or argument 'x'. Did you mean: --job?")]
+    [InlineData("query foo", "Unrecognized command or argument 'foo'.")]
+    [InlineData("job shw", "Unrecognized command or argument 'shw'. Did you mean: show?")]
+    [InlineData("export some-job-0001 -o jobs.tar --format zip", "--format: expected bundle or intoto, found 'zip'.")]
+    public async Task What_may_have_been_meant_is_said_once(string line, string expected) => Assert.Equal(
+        $"meshledger: {expected}", (await Meshledger.RunAsync(line.Split(' '))).Errors.Split('\n')[0]);
 
     [Theory]
     [InlineData("job submit {0}")]

@@ -142,6 +142,70 @@ public sealed class QueryTests(QueryTests.QueriedNode queried) : IClassFixture<Q
         (await node.RunAsync("report", "jobs", "--as-of", "99999")).With(3);
     }
 
+    [Fact]
+    public async Task A_point_is_spelled_alike_for_every_verb()
+    {
+        var node = queried.Node;
+        var submitted = (await EventsAsync(node, "--type", "job_submitted", "--job", "found-job-0002"))[0];
+        var position = submitted.GetProperty("position").GetInt32();
+        var time = submitted.GetProperty("appended_at").GetString()!;
+        foreach (var verb in (string[])["report jobs --as-of", "reputation list --as-of", "reputation show alpha --as-of", "state accounts --at"])
+        {
+            async Task<string> At(string point) =>
+                (await node.RunAsync([.. verb.Split(' '), point, "--output", "jsonl"])).With(0);
+            Assert.Equal(Rows(await At($"{position}")), Rows(await At($"position:{position}")));
+            Assert.NotEmpty(await At(time));
+            Assert.Contains("the log ends at position", (await node.RunAsync([.. verb.Split(' '), "position:99999"])).Errors, StringComparison.Ordinal);
+        }
+
+        (await node.RunAsync("replay", "found-job-0002", "--at", $"{position}")).With(0);
+        (await node.RunAsync("replay", "found-job-0002", "--at", "v1")).With(0);
+
+        // What was asked for is not what came of it.
+        static string Rows(string shown) => string.Join('\n', shown.Split('\n').Select(line =>
+            System.Text.RegularExpressions.Regex.Replace(line, "\"at\":(\"[^\"]*\"|null),?", "")));
+    }
+
+    [Fact]
+    public async Task Whoever_is_shown_can_be_asked_for_as_he_is_shown()
+    {
+        var node = queried.Node;
+        var key = (await EventsAsync(node, "--type", "job_submitted"))[0].GetProperty("by").GetString()!;
+        var shown = $"{key.AsSpan("did:key:".Length, 4)}…{key.AsSpan(key.Length - 8)}";
+        Assert.Contains($"submitter {shown}", (await node.RunAsync("query", "--type", "job_submitted")).With(0), StringComparison.Ordinal);
+        foreach (var name in (string[])["submitter", shown, $"submitter {shown}", $"did:key:{shown}", shown.Replace("…", "...", StringComparison.Ordinal), key, key["did:key:".Length..]])
+        {
+            Assert.Equal(3, (await EventsAsync(node, "--by", name, "--type", "job_submitted")).Count);
+            using var account = await node.JsonAsync("account", "show", name);
+            Assert.Equal(key, Assert.Single(account.RootElement.EnumerateArray()).GetProperty("owner").GetString());
+        }
+
+        Assert.Equal(3, (await EventsAsync(node, "--by", "worker alpha", "--type", "receipt_issued")).Count);
+        (await node.RunAsync("account", "show", "alpha")).With(0);
+        Assert.Contains("is short for 3 keys", (await node.RunAsync("query", "--by", "z6Mk…")).Errors, StringComparison.Ordinal);
+        foreach (var verb in (string[])["query --by nobody", "query --by …", "account show nobody", "account show z6Mk…nobody12"])
+        {
+            var result = await node.RunAsync(verb.Split(' '));
+            result.With(3);
+            Assert.Contains("meshledger account list --output json", result.Errors, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task A_report_says_what_its_rows_are_by()
+    {
+        using var throughput = await queried.Node.JsonAsync("report", "throughput");
+        Assert.Equal("day", throughput.RootElement.GetProperty("by").GetString());
+        using var accounts = await queried.Node.JsonAsync("report", "accounts");
+        using var listed = await queried.Node.JsonAsync("account", "list");
+        foreach (var member in (string[])["escrow", "received", "paid", "granted"])
+        {
+            Assert.Equal(
+                listed.RootElement.EnumerateArray().Sum(row => Figure(row, member)),
+                accounts.RootElement.GetProperty("rows").EnumerateArray().Sum(row => Figure(row, member)));
+        }
+    }
+
     private static int Figure(JsonElement row, string member) => row.GetProperty(member).GetInt32();
 
     private static string? Digest(string line)

@@ -27,6 +27,32 @@ public sealed class EventSearch(NpgsqlDataSource database)
         return new EventPage(more ? found[..filter.Limit] : found, more, indexed);
     }
 
+    /// <summary>The keys of all who signed anything.</summary>
+    public async Task<IReadOnlyList<string>> AuthorsAsync(CancellationToken cancellationToken)
+    {
+        // Each is looked up behind the one before, so that it costs what there are of them, and not of their blocks.
+        await using var command = database.CreateCommand(
+            """
+            WITH RECURSIVE authors AS (
+                (SELECT term FROM event_index WHERE term > $1 AND term < $2 ORDER BY term LIMIT 1)
+                UNION ALL
+                SELECT (SELECT term FROM event_index WHERE term > authors.term AND term < $2 ORDER BY term LIMIT 1)
+                FROM authors WHERE authors.term IS NOT NULL)
+            SELECT term FROM authors WHERE term IS NOT NULL
+            """);
+        var first = EventTerms.Author("");
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = first });
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = first + "\U0010FFFF" });
+        var authors = new List<string>();
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            authors.Add(reader.GetString(0)[first.Length..]);
+        }
+
+        return authors;
+    }
+
     private static async Task<long> IndexedToAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand(

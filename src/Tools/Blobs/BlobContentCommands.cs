@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.CommandLine;
-using System.Globalization;
 using System.Text.Json.Nodes;
 using MeshLedger.Blobs;
 using MeshLedger.Crypto;
@@ -234,7 +233,7 @@ internal static class BlobContentCommands
         var size = Directory.Exists(call.Data.Blobs) ? BlobCommands.Open(call).SizeOf(hash) : null;
         call.Output.Object(
             new JsonObject { ["hash"] = hash.ToString(), ["present"] = size is not null, ["size"] = size },
-            () => call.Output.Line(size is null ? "absent" : $"{size} bytes"));
+            () => call.Output.Line(size is null ? "absent" : Names.Count(size.Value, "byte")));
         return Task.FromResult(size is null ? ExitCodes.NotFound : ExitCodes.Ok);
     }
 
@@ -247,7 +246,7 @@ internal static class BlobContentCommands
         call.Output.Object(row, () => call.Output.Pairs(
         [
             ("Blob", row.Text("hash")),
-            ("Size", string.Create(CultureInfo.InvariantCulture, $"{blob.Size} bytes")),
+            ("Size", Names.Count(blob.Size, "byte")),
             ("State", row.Text("state")),
             ("Name", blob.Metadata.Name),
             ("Content type", blob.Metadata.ContentType),
@@ -292,8 +291,8 @@ internal static class BlobContentCommands
         if (call.Output.IsText)
         {
             var totals = blobs.Totals();
-            Messages.Say($"{totals.Blobs} blobs of {totals.Bytes} bytes; {totals.Partial} partial, {totals.Quarantined} "
-                + $"quarantined; {totals.StoredBytes} bytes on disk.");
+            Messages.Say($"{Names.Count(totals.Blobs, "blob")} of {Names.Count(totals.Bytes, "byte")}; {totals.Partial} partial, {totals.Quarantined} "
+                + $"quarantined; {Names.Count(totals.StoredBytes, "byte")} on disk.");
             if (after is not null && found.Count == limit)
             {
                 Messages.Say($"There may be more: --after {found[^1].Hash}");

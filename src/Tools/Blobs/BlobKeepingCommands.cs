@@ -102,8 +102,8 @@ internal static class BlobKeepingCommands
                     call.Output.Line(hash.ToString());
                 }
 
-                Messages.Say($"{report.Removed.Count} of {report.Examined} blobs {(isTrial ? "would go" : "went")}: "
-                    + $"{report.FreedBytes} bytes.");
+                Messages.Say($"{report.Removed.Count} of {Names.Count(report.Examined, "blob")} {(isTrial ? "would go" : "went")}: "
+                    + $"{Names.Count(report.FreedBytes, "byte")}.");
             });
         return ExitCodes.Ok;
     }
@@ -161,7 +161,7 @@ internal static class BlobKeepingCommands
                 call.Output.Line(row.Text("fault"));
             }
 
-            Messages.Say($"{good} blobs are what their names say; {rows.Count - good} are not.");
+            Messages.Say($"Of {Names.Count(rows.Count, "blob")} {good} {(good == 1 ? "is what its name says" : "are what their names say")}; {rows.Count - good} not.");
         }
         else
         {

@@ -90,8 +90,8 @@ internal static class BlobPeerCommands
                 }
 
                 call.Output.Line(fetched.Sources.Count == 0
-                    ? $"{hash} is here already: {fetched.Blob.Size} bytes"
-                    : $"{hash} is here: {fetched.Blob.Size} bytes from {string.Join(", ", fetched.Sources)}");
+                    ? $"{hash} is here already: {Names.Count(fetched.Blob.Size, "byte")}"
+                    : $"{hash} is here: {Names.Count(fetched.Blob.Size, "byte")} from {string.Join(", ", fetched.Sources)}");
             });
         return ExitCodes.Ok;
     }

@@ -22,6 +22,9 @@ internal sealed class Names(Registry registry)
     /// <summary>A number of things: <c>1 bid</c>, <c>2 bids</c>.</summary>
     public static string Count(long number, string thing) => number == 1 ? $"1 {thing}" : $"{number} {thing}s";
 
+    /// <summary>The same, of a number that is text already.</summary>
+    public static string Count(string number, string thing) => number == "1" ? $"1 {thing}" : $"{number} {thing}s";
+
     /// <summary>What may be, as it is said: <c>text, json or csv</c>.</summary>
     public static string Or(IReadOnlyList<string> words) => words.Count == 1
         ? words[0]

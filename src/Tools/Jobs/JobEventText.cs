@@ -49,15 +49,21 @@ internal static class JobEventText
     public static string Clock(DateTimeOffset time) =>
         time.UtcDateTime.ToString("HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
 
-    /// <summary>A length of time as people say it: <c>0.8 s</c>, <c>12 s</c>, <c>3 min 20 s</c>, <c>2 h 5 min</c>.</summary>
-    public static string Length(TimeSpan time) => time.TotalSeconds switch
+    /// <summary>A length of time as people say it, rounded: <c>0.8 s</c>, <c>12 s</c>, <c>3 min 20 s</c>, <c>2 h 5 min</c>.
+    /// </summary>
+    public static string Length(TimeSpan time)
     {
-        < 0 => "0 s",
-        < 10 => string.Create(CultureInfo.InvariantCulture, $"{Math.Floor(time.TotalSeconds * 10) / 10:0.#} s"),
-        < 120 => $"{(long)time.TotalSeconds} s",
-        < 7200 => $"{(long)time.TotalMinutes} min{(time.Seconds > 0 ? $" {time.Seconds} s" : "")}",
-        _ => $"{(long)time.TotalHours} h{(time.Minutes > 0 ? $" {time.Minutes} min" : "")}",
-    };
+        var tenths = Math.Round(Math.Max(0, time.TotalSeconds), 1, MidpointRounding.AwayFromZero);
+        var seconds = (long)Math.Round(Math.Max(0, time.TotalSeconds), MidpointRounding.AwayFromZero);
+        var minutes = (seconds + 30) / 60;
+        return (tenths, seconds) switch
+        {
+            ( < 10, _) => string.Create(CultureInfo.InvariantCulture, $"{tenths:0.#} s"),
+            (_, < 120) => $"{seconds} s",
+            (_, < 7200) => $"{seconds / 60} min{(seconds % 60 > 0 ? $" {seconds % 60} s" : "")}",
+            _ => $"{minutes / 60} h{(minutes % 60 > 0 ? $" {minutes % 60} min" : "")}",
+        };
+    }
 
     private static string Progress(JobEvent.ProgressReported progress, bool withBar)
     {

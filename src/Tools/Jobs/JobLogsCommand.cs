@@ -99,7 +99,7 @@ internal static class JobLogsCommand
     }
 
     internal static CommandFailure Absent(OutputPiece piece) => new(
-        ExitCodes.NotFound, $"{piece.Size} bytes of {piece.Name} from {piece.Offset} are in blob {piece.Blake3}, which is "
+        ExitCodes.NotFound, $"{Names.Count(piece.Size, "byte")} of {piece.Name} from {piece.Offset} are in blob {piece.Blake3}, which is "
         + "not in this data directory: fetch it from the worker's (meshledger blob get).");
 
     /// <summary>Whole lines, harmless, or an object a piece.</summary>

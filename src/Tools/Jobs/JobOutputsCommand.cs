@@ -135,8 +135,8 @@ internal static class JobOutputsCommand
     private static void WritePiece(Output output, OutputPiece piece, string workerId)
     {
         var what = piece.Receipt is { } receipt
-            ? $"complete, {receipt.Size} bytes{(receipt.Truncated ? ", cut at the limit" : "")}, blake3 {receipt.Blake3}"
-            : $"{piece.Size} bytes from {piece.Offset}";
+            ? $"complete, {Names.Count(receipt.Size, "byte")}{(receipt.Truncated ? ", cut at the limit" : "")}, blake3 {receipt.Blake3}"
+            : $"{Names.Count(piece.Size, "byte")} from {piece.Offset}";
         output.Line($"{JobEventText.Clock(piece.Time)}  {workerId}  {piece.Name}: {what}");
         KeptOutput.WriteText(output, piece.Size == 0 ? null : KeptOutput.TextOf([piece]), int.MaxValue);
     }
@@ -192,7 +192,7 @@ internal static class JobOutputsCommand
         {
             output.Line(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{name}: {_size} bytes{(_receipt is null ? " so far" : _receipt.Truncated ? ", cut at the limit" : "")}, worker "
+                $"{name}: {Names.Count(_size, "byte")}{(_receipt is null ? " so far" : _receipt.Truncated ? ", cut at the limit" : "")}, worker "
                 + $"{workerId}, attempt {attempt}"));
             if (_receipt is { } receipt)
             {

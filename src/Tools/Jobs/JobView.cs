@@ -133,7 +133,7 @@ internal static class JobView
             ("started", timings.Text("started_at")),
             ("finished", timings.Text("finished_at")),
             ("settled", timings.Text("settled_at")),
-            ("history", $"{job.Text("events")} events: meshledger job history {job.Text("job_id")}"),
+            ("history", $"{Names.Count(job.Text("events"), "event")}: meshledger job history {job.Text("job_id")}"),
         ]);
         var bids = Objects(job["bids"]);
         if (bids.Count > 0)
@@ -190,7 +190,7 @@ internal static class JobView
         foreach (var artifact in Objects(receipt["outputs"]))
         {
             output.Line();
-            output.Line($"Output {artifact.Text("name")}: {artifact.Text("size")} bytes"
+            output.Line($"Output {artifact.Text("name")}: {Names.Count(artifact.Text("size"), "byte")}"
                 + (artifact.Text("truncated") == "yes" ? ", cut at the limit" : ""));
             output.Line($"  blake3 {artifact.Text("blake3")}");
             output.Line($"  sha256 {artifact.Text("sha256")}");

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using MeshLedger.Crypto;
 using MeshLedger.Projections.EventIndex;
 using MeshLedger.Tools.Cli;
 using MeshLedger.Tools.Hosting;
@@ -32,20 +31,24 @@ internal sealed class AuthorNames
 
     /// <summary>The keys of all who are called so, for a name may belong to several; a key is its own name.</summary>
     /// <exception cref="CommandFailure">Nobody is called so.</exception>
-    public IReadOnlyList<string> KeysOf(string name)
+    public async Task<IReadOnlyList<string>> KeysOfAsync(
+        string name, LedgerSession ledger, DataDirectory data, CancellationToken cancellationToken)
     {
-        if (Did.TryParse(name, out var key))
+        if (KnownKeys.Whole(name) is { } key)
         {
-            return [key.ToString()];
+            return [key];
         }
 
-        var found = _workers.Concat(_nodes).Where(one => one.Value == name).Select(one => one.Key).ToList();
+        var found = _workers.Where(one => one.Value == name || $"worker {one.Value}" == name)
+            .Concat(_nodes.Where(one => one.Value == name)).Select(one => one.Key).ToList();
         return found.Count > 0
             ? found
-            : throw new CommandFailure(
-                ExitCodes.NotFound,
-                $"--by: nobody called '{SafeText.Cut(name, 80)}' is in this ledger: expected a key (did:key:z6Mk...), a worker's id "
-                + "(meshledger worker list) or a node's name.");
+            : [KnownKeys.Find("--by", name, await new EventSearch(ledger.Database).AuthorsAsync(cancellationToken), data)
+                ?? throw new CommandFailure(
+                    ExitCodes.NotFound,
+                    $"--by: nobody called '{SafeText.Cut(SafeText.Line(name), 80)}' is in this ledger: expected a key, whole or shortened as it is "
+                    + "shown (meshledger account list --output json has all of them), a worker's id (meshledger worker list), a node's "
+                    + "name, or the name of a key of this data directory (meshledger key show).")];
     }
 
     /// <summary>Role and shortened key.</summary>

@@ -31,7 +31,8 @@ internal static class QueryCommand
     private static readonly Option<string[]> Types = NewTypes();
 
     private static readonly Option<string[]> Authors = Several(
-        "--by", "WHO", "By this author: a key (did:key), a worker's id, a node's name; one of them if repeated.");
+        "--by", "WHO", "By this author: a key, whole or shortened as it is shown; a worker's id, a node's name, or the name of a key of "
+        + "this data directory, such as submitter; one of them if repeated.");
 
     private static readonly Option<string?> Operation = GlobalOptions.NotEmpty(new Option<string?>("--operation")
     {
@@ -56,9 +57,10 @@ internal static class QueryCommand
     });
 
     private static readonly Option<DateTimeOffset?> From = TimeOption.Create(
-        "--from", "Signed at this time or later, by the author's clock: 2026-11-21, 2026-11-21T10:00Z.");
+        "--from", $"Signed at this time or later, by the author's clock: 2026-11-21T10:00Z; {TimeOption.Midnight}.");
 
-    private static readonly Option<DateTimeOffset?> To = TimeOption.Create("--to", "Signed before this time.");
+    private static readonly Option<DateTimeOffset?> To = TimeOption.Create(
+        "--to", $"Signed before this time: {TimeOption.Midnight}, so that day is not in it.");
 
     private static readonly Option<long?> After = GlobalOptions.Number(
         "--after", "Behind this position of the log: the last one of the page before.", 0L, long.MaxValue);
@@ -67,7 +69,7 @@ internal static class QueryCommand
         "--before", "Before this position of the log.", 1L, long.MaxValue);
 
     private static readonly Option<int?> Limit = GlobalOptions.Number(
-        "--limit", $"At most this many (default: {DefaultLimit}).", 1, MostRows);
+        "--limit", $"At most this many, up to {MostRows} (default: {DefaultLimit}); what is behind comes with --after.", 1, MostRows);
 
     private static readonly Option<bool> Newest = new("--newest") { Description = "The newest first; page on with --before." };
 
@@ -95,7 +97,13 @@ internal static class QueryCommand
         if (call.Output.IsText || authors.Length > 0)
         {
             names = await AuthorNames.LoadAsync(ledger, call.Stop);
-            filter = filter with { Authors = [.. authors.SelectMany(names.KeysOf).Distinct()] };
+            var keys = new List<string>();
+            foreach (var author in authors)
+            {
+                keys.AddRange(await names.KeysOfAsync(author, ledger, call.Data, call.Stop));
+            }
+
+            filter = filter with { Authors = [.. keys.Distinct()] };
         }
 
         var page = await new EventSearch(ledger.Database).FindAsync(filter, call.Stop);
@@ -173,6 +181,20 @@ internal static class QueryCommand
             stream = StreamId.OfJob(JobWaitCommand.ParseId(job)).ToString();
         }
 
+        if (stream is not null && stream != "*" && !StreamId.TryParse(stream.EndsWith('*') ? stream[..^1] : stream, out _))
+        {
+            throw new CommandFailure(
+                ExitCodes.Usage, $"--stream: no stream has such a name: expected letters, digits and . _ : - (at most {StreamId.MaxLength}), "
+                + $"with * at the end alone, found '{SafeText.Cut(SafeText.Line(stream), 80)}'.");
+        }
+
+        if (call.Get(Before) <= call.Get(After))
+        {
+            throw new CommandFailure(
+                ExitCodes.Usage, $"--before {call.Get(Before)} is not behind --after {call.Get(After)}: nothing is between them.");
+        }
+
+        TimeOption.RequireInterval(call.Get(From), call.Get(To));
         var text = call.Get(Text);
         if (text is not null && !EventFilter.HasWords(text))
         {

@@ -144,7 +144,7 @@ internal static class ReplayCommand
                 ExitCodes.NotFound, $"job {job.Id} was not there at {at}: its first event stands at position "
                 + $"{job.Events[0].Position}, appended {Domain.Events.Timestamps.Write(job.Events[0].AppendedAt)}.")
             : at?.Version > job.Events.Count
-                ? throw new CommandFailure(ExitCodes.NotFound, $"job {job.Id} has {job.Events.Count} events: there is no {at}.")
+                ? throw new CommandFailure(ExitCodes.NotFound, $"job {job.Id} has {Names.Count(job.Events.Count, "event")}: there is no {at}.")
                 : count;
     }
 

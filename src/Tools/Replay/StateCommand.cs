@@ -42,7 +42,7 @@ internal static class StateCommand
         var head = await ledger.Store.HeadAsync(call.Stop);
         if (at?.Position > head)
         {
-            throw new CommandFailure(ExitCodes.NotFound, $"the log ends at position {head}.");
+            throw new CommandFailure(ExitCodes.NotFound, $"--at: the log ends at position {head}.");
         }
 
         var progress = Console.IsErrorRedirected ? null : new Progress(at?.Position ?? head);

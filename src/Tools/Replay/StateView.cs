@@ -41,7 +41,7 @@ internal sealed class StateView(LedgerAsOf ledger, DateTimeOffset at)
             [
                 new("OWNER", row => Names.Short(row.Text("owner"))), Column.Of("name"), Column.Of("granted", right: true),
                 Column.Of("regenerated", right: true), Column.Of("balance", right: true), Column.Of("escrow", right: true),
-                Column.Of("jobs", right: true),
+                Column.Of("open_jobs", right: true),
             ],
             "workers" =>
             [
@@ -78,7 +78,7 @@ internal sealed class StateView(LedgerAsOf ledger, DateTimeOffset at)
             ["regenerated"] = pair.Value.Regenerated,
             ["balance"] = pair.Value.Balance,
             ["escrow"] = pair.Value.Held,
-            ["jobs"] = pair.Value.Escrow.Count,
+            ["open_jobs"] = pair.Value.Escrow.Count,
         })]);
 
     private JsonArray Workers() => new([.. ledger.Registry.Workers

@@ -1,12 +1,11 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Text.Json.Nodes;
 using MeshLedger.Domain.Events;
 using MeshLedger.Projections.Reports;
 using MeshLedger.Tools.Cli;
 using MeshLedger.Tools.Hosting;
 using MeshLedger.Tools.Queries;
-using Npgsql;
+using MeshLedger.Tools.Replay;
 
 namespace MeshLedger.Tools.Reports;
 
@@ -18,27 +17,26 @@ internal static class ReportCommand
     private static readonly Option<string?> By = NewBy();
 
     private static readonly Option<DateTimeOffset?> From = TimeOption.Create(
-        "--from", "Of jobs submitted, runs assigned, failures and events at this time or later.");
+        "--from", $"Of jobs submitted, runs assigned, failures and events at this time or later; {TimeOption.Midnight}. Not of accounts.");
 
-    private static readonly Option<DateTimeOffset?> To = TimeOption.Create("--to", "The same, before this time.");
+    private static readonly Option<DateTimeOffset?> To = TimeOption.Create(
+        "--to", $"The same, before this time: {TimeOption.Midnight}, so that day is not in it. Not of accounts.");
 
-    private static readonly Option<string?> AsOf = GlobalOptions.NotEmpty(new Option<string?>("--as-of")
-    {
-        Description = "As of this position of the log, or this time by the ledger's clock. Replays the log up to there, from its "
-            + "beginning (default: now, from the read models).",
-        HelpName = "POSITION|TIME",
-    });
+    private static readonly Option<string?> AsOf = GlobalOptions.NotEmpty(PointInTime.NewOption(
+        "As of this point, by the ledger's clock, replaying the log up to there (default: now, from the read models):", PointInTime.ExpectedOfLedger, "--as-of"));
 
     private static readonly Option<string?> Html = GlobalOptions.NotEmpty(new Option<string?>("--html")
     {
-        Description = "Write a page with charts to this file instead: one file that needs no other, and runs no script.",
+        Description = "Write a page with charts to this file, instead of an answer in --output's format: one file that needs no other, "
+            + "and runs no script.",
         HelpName = "FILE",
     });
 
     public static Command Create() => new Verb(
         "report",
         "Report on jobs, workers, accounts, throughput or failures, from the read models. Times are by the clocks of those who "
-        + "signed; what a run took is what its worker says.",
+        + "signed. Wait is from a job's submission to the start of its first run; run is what all its runs took together, and busy "
+        + "what a worker's runs did, as their receipts say: a run without a receipt counts for neither.",
         "meshledger report jobs", "meshledger report jobs --by operation --from 2026-11-01 --output csv",
         "meshledger report throughput --by hour --html throughput.html", "meshledger report failures --by worker",
         "meshledger report accounts --as-of 4711")
@@ -50,6 +48,7 @@ internal static class ReportCommand
     private static async Task<int> RunAsync(Call call)
     {
         var question = Read(call);
+        var asOf = call.Get(AsOf) is { } point ? PointInTime.Parse("--as-of", point, hasVersions: false) : null;
         await using var ledger = await LedgerSession.OpenAsync(call);
         await ledger.Projections.CatchUpAsync(call.Stop);
         var head = await ledger.Store.HeadAsync(call.Stop);
@@ -57,9 +56,9 @@ internal static class ReportCommand
         await using var connection = await ledger.Database.OpenConnectionAsync(call.Stop);
         await using var transaction = await connection.BeginTransactionAsync(call.Stop);
         var (position, at) = (head, TimeProvider.System.GetUtcNow());
-        if (call.Get(AsOf) is { } moment)
+        if (asOf is not null)
         {
-            (position, at) = await MomentAsync(connection, moment, head, call.Stop);
+            (position, at) = await asOf.OfLedgerAsync("--as-of", connection, head, call.Stop);
             Messages.Say($"Replaying the log up to position {position}.");
             await PastReadModels.BuildAsync(ledger.Store, connection, position, call.Stop);
         }
@@ -125,30 +124,13 @@ internal static class ReportCommand
                 ExitCodes.Usage, "--from and --to: accounts are as of one moment: give --as-of, or nothing for now.");
         }
 
-        return new ReportQuestion(name, by, from, to);
-    }
-
-    /// <summary>The position that is meant, and when that was.</summary>
-    private static async Task<(long Position, DateTimeOffset At)> MomentAsync(
-        NpgsqlConnection connection, string moment, long head, CancellationToken cancellationToken)
-    {
-        if (TimeOption.TryParse(moment, out var time))
+        TimeOption.RequireInterval(from, to);
+        if (call.Get(Html) is not null && !call.Output.IsText)
         {
-            return (await PastReadModels.PositionAtAsync(connection, time, head, cancellationToken), time);
+            throw new CommandFailure(ExitCodes.Usage, "--html writes a page, and --output says how the answer is written: give one of them.");
         }
 
-        if (!long.TryParse(moment, NumberStyles.None, CultureInfo.InvariantCulture, out var position) || position < 1)
-        {
-            throw new CommandFailure(
-                ExitCodes.Usage, $"--as-of: expected a position from 1, or {TimeOption.Expected}, found '{SafeText.Cut(moment, 80)}'.");
-        }
-
-        if (position > head)
-        {
-            throw new CommandFailure(ExitCodes.NotFound, $"--as-of: the log ends at position {head}.");
-        }
-
-        return (position, await PastReadModels.TimeOfAsync(connection, position, cancellationToken));
+        return new ReportQuestion(name, by ?? (name == ReportNames.Throughput ? ReportNames.ByDay : null), from, to);
     }
 
     /// <summary>Under another name first, so that nobody reads half of it.</summary>
@@ -191,7 +173,8 @@ internal static class ReportCommand
     {
         var by = new Option<string?>("--by")
         {
-            Description = "Rows for each operation, worker, namespace or day; of throughput day (default) or hour.",
+            Description = "Rows for each of these: of jobs, workers and failures operation, worker, namespace or day; of throughput day "
+                + "(default) or hour; of accounts none. A job's worker is the one to whom it was assigned last.",
             HelpName = "GROUP",
         };
         by.CompletionSources.Add("operation", "worker", "namespace", "day", "hour");

@@ -89,7 +89,7 @@ internal static class WorkerCommands
             ("pools", row.Text("pools")),
             ("labels", row.Text("labels")),
             ("privileged", row.Text("privileged")),
-            ("at once", $"{row.Text("max_concurrent_jobs")} jobs"),
+            ("at once", Names.Count(row.Text("max_concurrent_jobs"), "job")),
             ("resources", $"{resources.Text("cpu_cores")} cores, {resources.Text("memory_mb")} MB memory, "
                 + $"{resources.Text("storage_mb")} MB storage, disks of {resources.Text("max_disk_size_gb")} GB"),
             ("earned", row.Text("earned")),
