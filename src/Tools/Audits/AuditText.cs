@@ -38,8 +38,8 @@ internal static class AuditText
             ["founder"] = report.Founder?.ToString(),
             ["granted"] = report.Granted,
             ["regenerated"] = report.Regenerated,
-            ["balances"] = report.Balances,
-            ["escrow"] = report.Escrow,
+            ["balances"] = report.IsManaKnown ? report.Balances : null,
+            ["escrow"] = report.IsManaKnown ? report.Escrow : null,
             ["projections"] = new JsonArray([.. result.Projections.Select(projection => new JsonObject
             {
                 ["name"] = projection.Name,
@@ -100,8 +100,8 @@ internal static class AuditText
 
         if (result.Stream is null)
         {
-            output.Line($"Mana: {report.Granted} granted + {report.Regenerated} grown = {report.Balances} in balances + "
-                + $"{report.Escrow} in escrow.");
+            output.Line($"Mana: {report.Granted} granted + {report.Regenerated} grown"
+                + (report.IsManaKnown ? $" = {report.Balances} in balances + {report.Escrow} in escrow." : "; balances are not known."));
         }
 
         output.Line($"Founder: {report.Founder?.ToString() ?? "(the ledger is empty)"}");
