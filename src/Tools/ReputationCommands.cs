@@ -95,7 +95,9 @@ internal static class ReputationCommands
             throw new CommandFailure(ExitCodes.NotFound, $"the log ends at position {head}.");
         }
 
+        // What the last event says is believed once it was verified with all before it.
+        var book = await ReputationHistory.AsOfAsync(ledger.Store, position, call.Stop);
         var last = await ledger.Store.ReadAfterAsync(position - 1, 1, call.Stop);
-        return (await ReputationHistory.AsOfAsync(ledger.Store, position, call.Stop), position, last[0].Statement.Time);
+        return (book, position, last[0].Statement.Time);
     }
 }
