@@ -80,7 +80,7 @@ internal sealed class AuditedRow
         {
             audited.Fault(
                 "wrong_digest", $"{headers.Digest}", $"{statement.Digest}",
-                $"expected {headers.Digest}, the row gives {statement.Digest}");
+                "what stands in the row is not what its author signed");
         }
         else if (row.Position > verifiedUpTo && !recorded.Event.Verify(verifier))
         {

@@ -71,7 +71,9 @@ internal static class AuditText
         var report = result.Report;
         foreach (var fault in result.Faults)
         {
-            output.Line($"FAULT {fault.Kind}: {Place(fault)}: {fault.Reason}");
+            // A reason that says no more than the two lines below is not said twice.
+            var both = $"expected {fault.Expected}, found {fault.Found}";
+            output.Line($"FAULT {fault.Kind}: {Place(fault)}{(fault.Reason == both ? "" : $": {fault.Reason}")}");
             output.Line($"  expected: {fault.Expected}");
             output.Line($"  found:    {fault.Found}");
         }
@@ -114,7 +116,12 @@ internal static class AuditText
         List<string> place = [];
         if (fault.Stream.Length > 0 || fault.Table is null)
         {
-            place.Add($"stream {fault.Stream}, version {fault.Version}");
+            place.Add($"stream {fault.Stream}");
+        }
+
+        if (fault.Version != 0)
+        {
+            place.Add($"version {fault.Version}");
         }
 
         if (fault.Position != 0 || fault.Table is null)
