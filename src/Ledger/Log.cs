@@ -57,6 +57,16 @@ internal static partial class Log
     public static partial void HandOverNotFollowed(ILogger log, string origin, string reason);
 
     [LoggerMessage(1023, LogLevel.Warning,
-        "The tree head of {Size} has {Count} cosignatures of the {Quorum} that it needs; not published yet, trying again.")]
+        "The tree head of {Size} has {Count} cosignatures of the {Quorum} that it needs; not published yet, trying again. Said once a "
+        + "minute.")]
     public static partial void QuorumMissed(ILogger log, long size, int count, int quorum);
+
+    [LoggerMessage(1025, LogLevel.Information,
+        "The log is published again, up to {Size}, after {Seconds:f1} s without the cosignatures that it needs.")]
+    public static partial void LogGoesOn(ILogger log, long size, double seconds);
+
+    [LoggerMessage(1026, LogLevel.Warning,
+        "The node stops, and the log is published up to {Published} of {Signed} that are signed: the rest is published at its next start, "
+        + "once enough witnesses cosign it.")]
+    public static partial void LogStaysBehind(ILogger log, long published, long signed);
 }

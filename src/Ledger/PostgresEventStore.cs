@@ -212,6 +212,13 @@ public sealed class PostgresEventStore : IEventStore, IAsyncDisposable
         _recent.After(position, count)
             ?? await ReadAfterAsync(position, count, row => row.ToStoredEvent(), cancellationToken);
 
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<RecordedEvent>> ReadVerifiedAfterAsync(
+        long position, int count, CancellationToken cancellationToken) => PatientlyAsync(
+        async () => _recent.After(position, count)
+            ?? await ReadAfterAsync(position, count, row => row.ToVerifiedEvent(_verifier), cancellationToken),
+        cancellationToken);
+
     public async ValueTask DisposeAsync()
     {
         if (_stopping.IsCancellationRequested)

@@ -98,11 +98,14 @@ internal static class ReputationCommands
 
         await using var connection = await ledger.Database.OpenConnectionAsync(call.Stop);
         var (position, at) = await asOf.OfLedgerAsync("--as-of", connection, head, call.Stop);
+
+        // What the last event says is believed once it was verified with all before it.
+        var book = await ReputationHistory.AsOfAsync(ledger.Store, position, call.Stop);
         if (asOf.Time is null)
         {
             at = (await ledger.Store.ReadAfterAsync(position - 1, 1, call.Stop))[0].Statement.Time;
         }
 
-        return (await ReputationHistory.AsOfAsync(ledger.Store, position, call.Stop), position, at);
+        return (book, position, at);
     }
 }

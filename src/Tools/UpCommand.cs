@@ -215,7 +215,7 @@ internal static class UpCommand
         catch (InvalidHistoryException exception)
         {
             throw new CommandFailure(
-                ExitCodes.Failed, $"the ledger's history is broken, so the node stopped: {exception.Message} "
+                ExitCodes.AuditFault, $"the ledger's history is broken, so the node stopped: {exception.Message} "
                 + $"Run: meshledger audit --data {call.Data.Root}");
         }
         catch (OperationCanceledException) when (call.Stop.IsCancellationRequested)

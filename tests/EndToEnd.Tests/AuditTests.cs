@@ -37,10 +37,14 @@ public sealed class AuditTests : IAsyncLifetime
             await change.ExecuteNonQueryAsync();
         }
 
-        Assert.Contains(
-            "FAULT wrong_digest: stream job-audited-job-0001, version 3, position ", (await _node.RunAsync("audit")).With(4),
-            StringComparison.Ordinal);
+        var told = (await _node.RunAsync("audit", "--deep")).With(4);
+        Assert.Contains("FAULT wrong_digest: stream job-audited-job-0001, version 3, position ", told, StringComparison.Ordinal);
+        Assert.Contains(": what stands in the row is not what its author signed\n  expected: ", told, StringComparison.Ordinal);
+        Assert.DoesNotContain("version 0", told, StringComparison.Ordinal);
+        Assert.DoesNotContain("illegal_event", told, StringComparison.Ordinal);
+        Assert.Contains("Note: Not judged, since stream job-audited-job-0001, version 3, position ", told, StringComparison.Ordinal);
         using var json = JsonDocument.Parse((await _node.RunAsync("audit", "--deep", "--output", "json")).With(4));
+        var head = $"{json.RootElement.GetProperty("head").GetInt64()}";
         var faults = json.RootElement.GetProperty("faults").EnumerateArray().ToList();
         Assert.Equal(faults.Count, json.RootElement.GetProperty("fault_count").GetInt32());
         Assert.All(faults, fault => Assert.All(
@@ -50,6 +54,19 @@ public sealed class AuditTests : IAsyncLifetime
             ("job_status", "audited-job-0002", "status \"completed\"", "status \"failed\""),
             (projected.GetProperty("table").GetString(), projected.GetProperty("key").GetString(),
                 projected.GetProperty("expected").GetString(), projected.GetProperty("found").GetString()));
+
+        // Whatever reads the event says so, with the same exit code.
+        foreach (var verb in (string[][])
+        [
+            ["job", "history", "audited-job-0001"], ["job", "show", "audited-job-0001"], ["replay", "audited-job-0001"],
+            ["replay", "audited-job-0001", "--execute"], ["state"], ["export", "audited-job-0001", "-o", Path.Combine(_node.Home, "forged.tar")],
+            ["log", "prove", "audited-job-0001", "-o", _node.Home], ["report", "jobs", "--as-of", head], ["reputation", "list", "--as-of", head],
+        ])
+        {
+            var found = await _node.RunAsync(verb);
+            Assert.True(found.ExitCode == 4, $"{string.Join(' ', verb)}: {found}");
+            Assert.Contains("is not what its author signed", found.Errors, StringComparison.Ordinal);
+        }
 
         // Only what concerns the job.
         (await _node.RunAsync("audit", "--job", "audited-job-0002")).With(0);
@@ -66,7 +83,7 @@ public sealed class AuditTests : IAsyncLifetime
         (await _node.RunAsync("log", "prove", "audited-job-0002", "-o", _node.Home)).With(0);
         var kept = Path.Combine(_node.Home, "kept-head");
         File.Copy(Path.Combine(_node.Data, "log", "checkpoint"), kept);
-        var own = Path.Combine(_node.Home, "auditor", "memory");
+        var own = Path.Combine(Directory.CreateDirectory(Path.Combine(_node.Home, "auditor")).FullName, "memory");
         var since = (await _node.RunAsync("audit", "--since", kept, "--remember", own)).With(0);
         Assert.Contains("were not verified again", since, StringComparison.Ordinal);
         Assert.False(File.Exists(Path.Combine(_node.Data, "audit", "last")));
@@ -122,6 +139,7 @@ public sealed class AuditTests : IAsyncLifetime
             (2, "neither a signed tree head", ["--since", nothing]),
             (1, "is not what an audit remembers", ["--remember", nothing]),
             (3, "there is no directory", ["--log", Path.Combine(_node.Home, "absent")]),
+            (3, "--remember: there is no directory", ["--remember", Path.Combine(_node.Home, "absent", "memory")]),
             (2, "expected a log's key", ["--key", "nonsense"]),
         })
         {

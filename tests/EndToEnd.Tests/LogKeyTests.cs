@@ -65,7 +65,9 @@ public sealed class LogKeyTests
         (await node.RunAsync("log", "prove", "1", "-o", node.Home)).With(0);
         Assert.Equal(0, await node.StopAsync());
         File.Delete(Path.Combine(node.Data, "keys", "log.key"));
-        (await node.RunAsync("log", "rotate")).With(3);
+        var missing = await node.RunAsync("log", "rotate");
+        missing.With(3);
+        Assert.Contains($"there is no {Path.Combine(node.Data, "keys", "log.key")}", missing.Errors, StringComparison.Ordinal);
         var refused = await node.RunAsync("up", "--no-worker");
         refused.With(1);
         Assert.Contains("meshledger log rotate --lost", refused.Errors, StringComparison.Ordinal);
@@ -124,9 +126,19 @@ public sealed class LogKeyTests
         await Meshledger.UntilAsync(
             () => node.Errors.Contains("0 cosignatures of the 1 that it needs", StringComparison.Ordinal), "a missed quorum");
         Assert.Equal(published, await File.ReadAllTextAsync(Path.Combine(node.Data, "log", "checkpoint")));
-        var (again, _, _) = await WitnessAsync(home, key, new Uri(url).Authority);
+
+        // Who asks for a proof meanwhile is told that he waits, and gets it.
+        using var waiting = Process.Start(Meshledger.Start(
+            ["log", "prove", "third-job-0001", "-o", node.Home, "--data", node.Data], []))!;
+        Assert.StartsWith(
+            "waiting for the log to publish position ", await waiting.StandardError.ReadLineAsync(), StringComparison.Ordinal);
+
+        // The key in a file does as well as the key.
+        var (again, _, _) = await WitnessAsync(home, Path.Combine(node.Data, "log", "key"), new Uri(url).Authority);
         try
         {
+            await waiting.WaitForExitAsync();
+            Assert.True(waiting.ExitCode == 0, await waiting.StandardError.ReadToEndAsync());
             await ProveAsync(node, "fourth-job-0001", name);
         }
         finally
@@ -135,6 +147,17 @@ public sealed class LogKeyTests
         }
 
         (await node.RunAsync("log", "fsck")).With(0);
+
+        // A node that stops with events that are not published says so, and so does whoever wants a proof of them.
+        node.Drop("fifth.json", TestNode.Echo("fifth-job-0001"));
+        await node.UntilBiddingAsync("fifth-job-0001");
+        await Meshledger.UntilAsync(
+            () => node.Errors.Split("0 cosignatures of the 1 that it needs").Length > 2, "another missed quorum");
+        Assert.Equal(0, await node.StopAsync());
+        Assert.Contains("The node stops, and the log is published up to ", node.Errors, StringComparison.Ordinal);
+        var unpublished = await node.RunAsync("log", "prove", "fifth-job-0001", "-o", node.Home);
+        unpublished.With(1);
+        Assert.Contains("The log is signed up to ", unpublished.Errors, StringComparison.Ordinal);
     }
 
     private static async Task ProveAsync(TestNode node, string job, string witness)

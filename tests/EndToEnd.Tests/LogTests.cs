@@ -19,6 +19,9 @@ public sealed class LogTests
         Assert.Contains("receipt_issued", written.RootElement.EnumerateArray().Select(row => row.GetProperty("type").GetString()));
         using var head = await node.JsonAsync("log", "head");
         var key = head.RootElement.GetProperty("key").GetString()!;
+        var text = await node.RunAsync("log", "head");
+        Assert.Equal(head.RootElement.GetProperty("note").GetString(), text.With(0));
+        Assert.Contains($"Signed by the log's key: {key}", text.Errors, StringComparison.Ordinal);
 
         // Somebody else, who has nothing but the file and the key.
         var elsewhere = Path.Combine(node.Home, "nothing-here");
@@ -27,6 +30,14 @@ public sealed class LogTests
             using var shown = JsonDocument.Parse((await Meshledger.RunAsync(
                 "log", "verify", file, "--key", key, "--data", elsewhere, "--output", "json")).With(0));
             Assert.Equal("job-proven-job-0001", shown.RootElement.GetProperty("stream").GetString());
+        }
+
+        string[] members;
+        using (var good = await node.JsonAsync("log", "verify", files[0]))
+        {
+            Assert.True(good.RootElement.GetProperty("valid").GetBoolean());
+            Assert.Equal(JsonValueKind.Null, good.RootElement.GetProperty("reason").ValueKind);
+            members = [.. good.RootElement.EnumerateObject().Select(member => member.Name)];
         }
 
         var proof = await File.ReadAllTextAsync(files[0]);
@@ -39,7 +50,14 @@ public sealed class LogTests
         {
             Assert.NotEqual(proof, changed);
             await File.WriteAllTextAsync(files[0], changed);
-            (await node.RunAsync("log", "verify", files[0])).With(4);
+            var refused = await node.RunAsync("log", "verify", files[0], "--output", "json");
+            using var bad = JsonDocument.Parse(refused.With(4));
+            Assert.Equal(members, bad.RootElement.EnumerateObject().Select(member => member.Name));
+            Assert.False(bad.RootElement.GetProperty("valid").GetBoolean());
+            Assert.Contains(bad.RootElement.GetProperty("reason").GetString()!, refused.Errors, StringComparison.Ordinal);
+            var told = await node.RunAsync("log", "verify", files[0]);
+            Assert.Equal("", told.With(4));
+            Assert.NotEqual("", told.Errors);
         }
 
         (await node.RunAsync("log", "verify", Path.Combine(node.Home, "absent.tlog-proof"))).With(3);
@@ -68,7 +86,13 @@ public sealed class LogTests
         (await node.RunAsync("log", "consistency", $"{sizes[^1]}", "1")).With(2);
         (await node.RunAsync("log", "consistency", "1", "999999")).With(1);
         await File.WriteAllTextAsync(kept, (await File.ReadAllTextAsync(kept)).Replace("\n" + sizes[0] + "\n", "\n1\n", StringComparison.Ordinal) + "x");
-        (await node.RunAsync("log", "consistency", kept, $"{sizes[^1]}")).With(4);
+        using var forged = JsonDocument.Parse(
+            (await node.RunAsync("log", "consistency", kept, $"{sizes[^1]}", "--output", "json")).With(4));
+        Assert.Equal(
+            shown.RootElement.EnumerateObject().Select(member => member.Name),
+            forged.RootElement.EnumerateObject().Select(member => member.Name));
+        Assert.False(forged.RootElement.GetProperty("consistent").GetBoolean());
+        Assert.Contains("is no tree head that", forged.RootElement.GetProperty("reason").GetString(), StringComparison.Ordinal);
     }
 
     [Fact]

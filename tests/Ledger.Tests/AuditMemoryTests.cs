@@ -15,7 +15,7 @@ public sealed class AuditMemoryTests
     [Fact]
     public void What_is_written_is_read_again()
     {
-        var file = Path.Combine(Directory.CreateTempSubdirectory("ml-memory-").FullName, "audit", "last");
+        var file = Path.Combine(Directory.CreateTempSubdirectory("ml-memory-").FullName, "last");
         var memory = new AuditMemory(
             new DateTimeOffset(2026, 11, 21, 1, 2, 3, TimeSpan.Zero).AddMicroseconds(123_456),
             Did.Parse("did:key:z6MkmtWtY63GQVBrpMyRJWEzsnxfsGkemu6CtMDwGTv4RYj2"), 314,
@@ -28,7 +28,7 @@ public sealed class AuditMemoryTests
         Assert.True(AuditMemory.TryParse(File.ReadAllBytes(file), out var read));
         Assert.Equal(memory, read);
         Assert.Equal([file], Directory.EnumerateFiles(Path.GetDirectoryName(file)!));
-        Directory.Delete(Path.GetDirectoryName(Path.GetDirectoryName(file))!, recursive: true);
+        Directory.Delete(Path.GetDirectoryName(file)!, recursive: true);
     }
 
     [Theory]

@@ -76,4 +76,8 @@ internal sealed class FaultyStore(IEventStore inner) : IEventStore
     public Task<IReadOnlyList<RecordedEvent>> ReadAfterAsync(
         long position, int count, CancellationToken cancellationToken) =>
         inner.ReadAfterAsync(position, count, cancellationToken);
+
+    public Task<IReadOnlyList<RecordedEvent>> ReadVerifiedAfterAsync(
+        long position, int count, CancellationToken cancellationToken) =>
+        inner.ReadVerifiedAfterAsync(position, count, cancellationToken);
 }

@@ -3,6 +3,7 @@ using MeshLedger.Domain.Jobs;
 using MeshLedger.Domain.Ports;
 using MeshLedger.Ledger;
 using MeshLedger.Projections.Reports;
+using MeshLedger.Projections.Reputation;
 using MeshLedger.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -45,6 +46,34 @@ public sealed class ReportTests : IAsyncLifetime
 
         // What was made for it is gone, and what is there is of now.
         Assert.Equal(then.Values.Last(), await AllAsync(then.Keys.Last(), past: false));
+    }
+
+    [Fact]
+    public async Task Nothing_is_added_up_that_nobody_signed()
+    {
+        await AppendAsync([.. _story.Events]);
+        var position = await _database.ScalarAsync<long>("SELECT min(seq_id) FROM mt_events WHERE type = 'job_completed'");
+        await _database.ExecuteAsync($"""
+            ALTER TABLE mt_events DISABLE TRIGGER ALL;
+            UPDATE mt_events SET data = jsonb_set(data, '{"{refunded}"}', '1') WHERE seq_id = {position}
+            """);
+        await using var later = new PostgresEventStore(
+            _database.Source, TimeProvider.System, NullLogger<PostgresEventStore>.Instance);
+
+        foreach (var past in (Func<long, Task>[])[BuildAsync, position => ReputationHistory.AsOfAsync(later, position, CancellationToken.None)])
+        {
+            await past(position - 1);
+            var refused = await Assert.ThrowsAsync<InvalidHistoryException>(() => past(position));
+            Assert.Contains($"position {position}", refused.Message, StringComparison.Ordinal);
+            Assert.Contains("is not what its author signed", refused.Message, StringComparison.Ordinal);
+        }
+
+        async Task BuildAsync(long upTo)
+        {
+            await using var connection = await _database.Source.OpenConnectionAsync();
+            await using var transaction = await connection.BeginTransactionAsync();
+            await PastReadModels.BuildAsync(later, connection, upTo, CancellationToken.None);
+        }
     }
 
     [Fact]

@@ -43,6 +43,10 @@ public interface IEventStore
     /// <summary>At most <paramref name="count"/> events after <paramref name="position"/>, in log order, as they are
     /// stored; not verified again.</summary>
     Task<IReadOnlyList<RecordedEvent>> ReadAfterAsync(long position, int count, CancellationToken cancellationToken);
+
+    /// <summary>The same, each verified, unless this process appended it.</summary>
+    /// <exception cref="InvalidHistoryException">What is stored is not what was signed.</exception>
+    Task<IReadOnlyList<RecordedEvent>> ReadVerifiedAfterAsync(long position, int count, CancellationToken cancellationToken);
 }
 
 /// <summary>Events to append together.</summary>

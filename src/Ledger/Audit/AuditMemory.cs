@@ -52,10 +52,10 @@ public sealed record AuditMemory(DateTimeOffset Audited, Did Founder, long Size,
         }
     }
 
-    /// <summary>Writes it in place of what was remembered before. A crash leaves the one or the other.</summary>
+    /// <summary>Writes it in place of what was remembered before, into a directory that is there. A crash leaves the one or the
+    /// other.</summary>
     public void Write(string file)
     {
-        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(file))!);
         var written = $"{file}.{Environment.ProcessId}.tmp";
         using (var stream = new FileStream(written, FileMode.Create, FileAccess.Write, FileShare.None))
         {

@@ -59,6 +59,9 @@ public sealed record AuditReport(
 {
     public bool IsClean => FaultCount == 0;
 
+    /// <summary>False if balances and escrow cannot be told, since a row from which they follow is broken.</summary>
+    public bool IsManaKnown { get; init; } = true;
+
     /// <summary>Null where one stream alone was audited.</summary>
     public AuditedTree? Tree { get; init; }
 

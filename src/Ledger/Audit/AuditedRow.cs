@@ -39,6 +39,9 @@ internal sealed class AuditedRow
     /// <summary>Null when the body is of no known kind or shape.</summary>
     public LedgerEvent? Body { get; private set; }
 
+    /// <summary>True if the row is what its author signed, and can be read. What another says is nobody's word.</summary>
+    public bool IsBelieved { get; private set; }
+
     public IReadOnlyList<AuditFault> Faults => _faults ?? [];
 
     private List<AuditFault>? _faults;
@@ -72,17 +75,22 @@ internal sealed class AuditedRow
             audited.Batch = (Digest.OfBytes(headers.Signature), proof);
         }
 
+        var isSigned = false;
         if (headers.Digest != statement.Digest)
         {
             audited.Fault(
                 "wrong_digest", $"{headers.Digest}", $"{statement.Digest}",
-                $"expected {headers.Digest}, the row gives {statement.Digest}");
+                "what stands in the row is not what its author signed");
         }
         else if (row.Position > verifiedUpTo && !recorded.Event.Verify(verifier))
         {
             audited.Fault(
                 "bad_signature", $"a signature of {statement.By}", "one that does not verify",
                 $"the statement is not signed by {statement.By}");
+        }
+        else
+        {
+            isSigned = true;
         }
 
         if (row.Causation != statement.Cause?.ToString())
@@ -100,6 +108,7 @@ internal sealed class AuditedRow
             return audited;
         }
 
+        audited.IsBelieved = isSigned;
         if (audited.Body is JobEvent.Submitted submitted
             && JobSubmission.Check(submitted, statement.By, statement.Stream) is { } refusal)
         {

@@ -8,7 +8,9 @@ namespace MeshLedger.Ledger.Audit;
 internal sealed class StreamFold
 {
     public long Version { get; set; }
-    public bool Broken { get; set; }
+
+    /// <summary>Where it is broken, or why nothing more can be known of it; null if it is not.</summary>
+    public BrokenPlace? Broken { get; set; }
 
     /// <summary>True once a job has ended, and only what others find of its receipts may follow.</summary>
     public bool IsClosed { get; set; }

@@ -11,12 +11,17 @@ internal sealed class JobEscrow(long position, Did submitter, Digest submission,
     private readonly Dictionary<Did, long> _toPay = [];
     private readonly Dictionary<Did, long> _toReceive = [];
     private bool _claimed = key is null;
+    private readonly long _submitted = position;
+    private long _opened;
     private long? _amount;
     private Digest? _end;
     private long _toRefund;
 
     /// <summary>Of the job's event that last led to something.</summary>
     public long Position { get; private set; } = position;
+
+    /// <summary>The account that holds and pays.</summary>
+    public string Account => StreamId.OfAccount(submitter).ToString();
 
     /// <summary>True once what must be held is.</summary>
     public bool IsHeld { get; private set; }
@@ -25,7 +30,7 @@ internal sealed class JobEscrow(long position, Did submitter, Digest submission,
         IsHeld && _claimed && _end is not null && _toPay.Count == 0 && _toReceive.Count == 0 && _toRefund == 0;
 
     /// <summary>Bidding opens for the first time: from now on <paramref name="amount"/> is held.</summary>
-    public void Open(long at, long amount) => (Position, _amount) = (at, amount);
+    public void Open(long at, long amount) => (Position, _opened, _amount) = (at, at, amount);
 
     /// <summary>The job ends: each run that is paid, and the refund.</summary>
     public void End(long at, Digest end, ValueList<AttemptOutcome> outcomes, long refunded)
@@ -75,17 +80,22 @@ internal sealed class JobEscrow(long position, Did submitter, Digest submission,
         return _claimed = true;
     }
 
-    /// <summary>What should have come by now; null for a job that is simply still open.</summary>
+    /// <summary>What should have come by now, in which stream, and behind which position; null for a job that is simply still
+    /// open.</summary>
     /// <param name="of">On this account alone; null: anywhere.</param>
-    public string? Missing(Did? of = null)
+    public (string What, StreamId Stream, long After)? Missing(Did? of = null)
     {
         var isPayer = of is null || of == submitter;
-        return !IsHeld && _amount is { } amount && isPayer ? $"mana_held of {amount}"
-            : !_claimed && of is null ? "idempotency_key_claimed"
-            : _toPay.Count > 0 && isPayer ? $"mana_paid of {_toPay.Values.First()} to {_toPay.Keys.First()}"
-            : of is { } worker && _toReceive.TryGetValue(worker, out var own) ? $"mana_received of {own} by {worker}"
-            : _toReceive.Count > 0 && of is null ? $"mana_received of {_toReceive.Values.First()} by {_toReceive.Keys.First()}"
-            : _toRefund > 0 && isPayer ? $"mana_refunded of {_toRefund}"
+        var payer = StreamId.OfAccount(submitter);
+        return !IsHeld && _amount is { } amount && isPayer ? ($"mana_held of {amount}", payer, _opened)
+            : !_claimed && of is null ? ("idempotency_key_claimed", StreamId.OfKey(key!.Value), _submitted)
+            : _toPay.Count > 0 && isPayer ? ($"mana_paid of {_toPay.Values.First()} to {_toPay.Keys.First()}", payer, Position)
+            : of is { } worker && _toReceive.TryGetValue(worker, out var own)
+                ? ($"mana_received of {own} by {worker}", StreamId.OfAccount(worker), Position)
+            : _toReceive.Count > 0 && of is null
+                ? ($"mana_received of {_toReceive.Values.First()} by {_toReceive.Keys.First()}",
+                    StreamId.OfAccount(_toReceive.Keys.First()), Position)
+            : _toRefund > 0 && isPayer ? ($"mana_refunded of {_toRefund}", payer, Position)
             : null;
     }
 

@@ -83,7 +83,8 @@ public static class LedgerAudit
             Tree = log.Tree,
             Selections = fold.Selections,
             HeadsCompared = log.Compared,
-            Remarks = log.Remarks,
+            IsManaKnown = fold.IsManaKnown,
+            Remarks = [.. fold.Remarks, .. log.Remarks],
         };
 
         async Task FoldAsync()

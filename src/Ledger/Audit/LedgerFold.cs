@@ -13,7 +13,8 @@ namespace MeshLedger.Ledger.Audit;
 /// <summary>
 /// Goes through a ledger in log order and finds what may not stand where it stands: positions and versions without a
 /// hole, legal transitions by those who may make them, money that is neither made nor lost. A stream in which an event
-/// was illegal is not judged further, for everything after would be.
+/// was illegal, or is not what its author signed, is not judged further, for everything after would be; nor is what
+/// follows from it elsewhere (<see cref="Doubts"/>). Movements of mana are still compared with their jobs.
 /// </summary>
 internal sealed class LedgerFold
 {
@@ -22,7 +23,10 @@ internal sealed class LedgerFold
     private readonly Registry _registry = new();
     private readonly ReputationFigures _figures;
     private readonly AidMatches _matches;
-    private readonly Dictionary<JobId, JobEscrow> _escrow = [];
+    private readonly Doubts _doubts = new();
+    private readonly DoubtedAuthority _authority;
+    private readonly EscrowBook _escrow;
+    private readonly ManaFold _mana;
     private readonly BatchPlaces _batches = new();
     private long _position;
 
@@ -36,6 +40,9 @@ internal sealed class LedgerFold
         _only = only;
         _figures = new ReputationFigures(_registry);
         _matches = new AidMatches(_registry.Aid);
+        _escrow = new EscrowBook(_doubts);
+        _authority = new DoubtedAuthority(_registry, Streams, _doubts);
+        _mana = new ManaFold(_escrow, _authority);
         if (only is not null)
         {
             _figures.Stop();
@@ -46,18 +53,24 @@ internal sealed class LedgerFold
 
     public long Position => _position;
 
-    public long Granted { get; private set; }
+    public long Granted => _mana.Granted;
 
-    public long Regenerated { get; private set; }
+    public long Regenerated => _mana.Regenerated;
 
     public long Balances => Streams.Open.Sum(stream => stream.Account?.Balance ?? 0);
 
     public long Held => Streams.Open.Sum(stream => stream.Account?.Held ?? 0);
 
+    /// <summary>False if a row from which balances follow is broken.</summary>
+    public bool IsManaKnown => _doubts.Mana is null;
+
     public FoldedStreams Streams { get; }
 
     /// <summary>The assignments whose choice was made again from the bids.</summary>
     public long Selections { get; private set; }
+
+    /// <summary>What was not judged, and why, a sentence each.</summary>
+    public IEnumerable<string> Remarks => _doubts.Remarks(isWhole: _only is null);
 
     public void Take(AuditedRow audited)
     {
@@ -70,16 +83,38 @@ internal sealed class LedgerFold
                     : row.Position <= _position ? $"position {row.Position} stands twice"
                     : $"positions {_position + 1} to {row.Position - 1} are missing");
             _figures.Stop();
+            _doubts.StopFigures(row.Position);
+            if (row.Position > _position)
+            {
+                _doubts.Gap(row.Position, row.Position - _position - 1);
+            }
         }
 
         _position = row.Position;
         foreach (var fault in audited.Faults)
         {
             _report(fault);
-            if (fault.Kind == "wrong_digest")
-            {
-                _figures.Stop();
-            }
+        }
+
+        var stream = Streams.Of(row.Stream);
+        var fits = row.Version == stream.Version + 1 || IsPart(row.Stream);
+        if (!fits)
+        {
+            Report(
+                "wrong_version", row, $"version {stream.Version + 1}", $"version {row.Version}",
+                $"expected version {stream.Version + 1} of the stream, found {row.Version}");
+            Break(stream, row);
+        }
+
+        stream.Created = stream.Version == 0 ? row.AppendedAt : stream.Created;
+        stream.Appended = row.AppendedAt;
+        stream.Version = row.Version;
+        if (!audited.IsBelieved)
+        {
+            _doubts.Unknown(Break(stream, row), isMoved: !fits);
+            _figures.Stop();
+            _doubts.StopFigures(row.Position);
+            return;
         }
 
         if (audited.Batch is { } batch && _batches.Disagrees(batch.Signature, batch.Proof) is { } other)
@@ -89,46 +124,41 @@ internal sealed class LedgerFold
                 $"index {batch.Proof.Index} of {batch.Proof.Size} does not agree with the other events of its signature");
         }
 
-        var stream = Streams.Of(row.Stream);
-        if (row.Version != stream.Version + 1 && !IsPart(row.Stream))
+        var (statement, body) = (audited.Statement!, audited.Body!);
+        var fact = new EventFact(statement.By, statement.Cause, statement.Digest, statement.Time, body);
+        _authority.Begin();
+        if (stream.Broken is { } broken)
         {
-            Report(
-                "wrong_version", row, $"version {stream.Version + 1}", $"version {row.Version}",
-                $"expected version {stream.Version + 1} of the stream, found {row.Version}");
-            stream.Broken = true;
-        }
-
-        stream.Created = stream.Version == 0 ? row.AppendedAt : stream.Created;
-        stream.Appended = row.AppendedAt;
-        stream.Version = row.Version;
-        if (audited.Statement is not { } statement || audited.Body is not { } body)
-        {
-            stream.Broken = true;
-            _figures.Stop();
-            return;
-        }
-
-        if (!stream.Broken)
-        {
-            var fact = new EventFact(statement.By, statement.Cause, statement.Digest, statement.Time, body);
-            if (Judge(stream, statement, fact, row) is { } refusal)
+            broken.Dependents += broken.Position == row.Position ? 0 : 1;
+            if (body is AccountEvent money && Money(stream, statement, fact, money, row) is { } wrong && _authority.Doubt is null)
             {
-                Illegal(stream, statement, refusal, row);
-                stream.Broken = true;
+                Illegal(stream, statement, wrong, row);
             }
-            else
-            {
-                Correlation(stream, body, audited);
-            }
+        }
+        else if (Judge(stream, statement, fact, row) is not { } refusal)
+        {
+            Correlation(stream, body, audited);
+        }
+        else if (_authority.Doubt is { } doubt)
+        {
+            // It may be legal: who its author was is not known.
+            stream.Broken = doubt;
+            doubt.Dependents++;
+            _doubts.Spread(row.Stream, doubt);
+        }
+        else
+        {
+            Illegal(stream, statement, refusal, row);
+            Break(stream, row);
         }
 
         // Nodes fold what the log holds: a settlement counts even where its stream is not judged any more.
-        if (!stream.Broken || (body is JobEvent && _registry.IsNode(statement.By)))
+        if (stream.Broken is null || (body is JobEvent && _registry.IsNode(statement.By)))
         {
             _figures.Take(statement, body, row.Position);
         }
 
-        if (stream.Ended && !stream.Broken)
+        if (stream.Ended && stream.Broken is null)
         {
             Streams.End(row.Stream);
         }
@@ -139,23 +169,24 @@ internal sealed class LedgerFold
     {
         // Of one account, what its jobs lead to on others is not there.
         var only = _only is not null && StreamId.TryParse(_only, out var name) && name.IsAccount(out var owner) ? owner : (Did?)null;
-        foreach (var (job, escrow) in _escrow)
+        foreach (var (job, position, missing) in _escrow.Missing(only))
         {
-            if ((_only is null || only is not null || StreamId.OfJob(job).ToString() == _only) && escrow.Missing(only) is { } missing)
+            if (_only is null || only is not null || StreamId.OfJob(job).ToString() == _only)
             {
-                Unsettled(_only ?? StreamId.OfJob(job).ToString(), escrow.Position, missing);
+                Unsettled(_only ?? StreamId.OfJob(job).ToString(), position, missing);
             }
         }
 
         foreach (var (request, position, job) in _matches.Missing)
         {
-            if (_only is null || request.ToString() == _only)
+            if ((_only is null || request.ToString() == _only) && _doubts.Of(job) is null
+                && !_doubts.Excuse(job, StreamId.OfJob(job).ToString(), 0))
             {
                 Unsettled(request.ToString(), position, $"job_submitted of {job}");
             }
         }
 
-        if (_only is null && Granted + Regenerated != Balances + Held)
+        if (_only is null && IsManaKnown && Granted + Regenerated != Balances + Held)
         {
             _report(new AuditFault(
                 "mana_not_conserved", "", 0, _position, $"{Granted + Regenerated}", $"{Balances + Held}")
@@ -174,7 +205,7 @@ internal sealed class LedgerFold
             case AccountEvent body:
                 return Money(stream, statement, fact, body, row);
             case WorkerEvent or NodeEvent or FederationEvent or AidEvent or LogEvent:
-                if (_registry.Check(statement, fact.Body, row.Version) is { } refusal)
+                if (_authority.Check(statement, fact.Body, row.Version) is { } refusal)
                 {
                     return refusal;
                 }
@@ -188,7 +219,7 @@ internal sealed class LedgerFold
                 {
                     // As many as jobs, and nothing follows in their streams: nothing of them is kept.
                     stream.Ended = true;
-                    return Key(statement, claimed, fact);
+                    return _escrow.TakeKey(claimed.JobId, statement.Stream, fact.Cause);
                 }
 
                 stream.LastDigest = fact.Digest;
@@ -215,14 +246,14 @@ internal sealed class LedgerFold
             return Finding(stream, fact);
         }
 
-        if (JobRules.Check(stream.Job, fact, _registry) is { } refusal)
+        if (JobRules.Check(stream.Job, fact, _authority) is { } refusal)
         {
             return refusal;
         }
 
         if (fact.Body is JobEvent.Assigned assigned)
         {
-            if (!_escrow[job].IsHeld && (_only is null || row.Stream == _only))
+            if ((_only is null || row.Stream == _only) && !_escrow.IsHeld(job))
             {
                 return new Refusal("NOT_HELD", "nobody runs a job that nothing is held for");
             }
@@ -237,20 +268,20 @@ internal sealed class LedgerFold
         switch (fact.Body)
         {
             case JobEvent.Submitted submitted:
-                _escrow[job] = new JobEscrow(row.Position, state.Submitter, fact.Digest, submitted.Terms.IdempotencyKey);
+                _escrow.Submit(job, new JobEscrow(row.Position, state.Submitter, fact.Digest, submitted.Terms.IdempotencyKey));
                 return _matches.Take(job, submitted);
             case JobEvent.BiddingOpened { Attempt: 1 } opened:
-                _escrow[job].Open(row.Position, opened.Escrow);
+                _escrow.Open(job, row.Position, opened.Escrow);
                 Figure(_figures.Check(state.Submitter, opened.SubmitterReputation, fact.Time, row.Position), row);
                 break;
             case JobEvent.Completed completed:
-                _escrow[job].End(row.Position, fact.Digest, completed.Outcomes, completed.Refunded);
+                _escrow.End(job, row.Position, fact.Digest, completed.Outcomes, completed.Refunded);
                 break;
             case JobEvent.Failed failed:
-                _escrow[job].End(row.Position, fact.Digest, failed.Outcomes, failed.Refunded);
+                _escrow.End(job, row.Position, fact.Digest, failed.Outcomes, failed.Refunded);
                 break;
             case JobEvent.Cancelled cancelled:
-                _escrow[job].End(row.Position, fact.Digest, cancelled.Outcomes, cancelled.Refunded);
+                _escrow.End(job, row.Position, fact.Digest, cancelled.Outcomes, cancelled.Refunded);
                 break;
         }
 
@@ -261,10 +292,7 @@ internal sealed class LedgerFold
             stream.Ended = !Streams.IsFollowed(row.Stream);
             stream.Job = null;
             stream.Book = state.Book.Receipts.Count == 0 || stream.Ended ? null : state.Book;
-            if (_escrow[job].IsDone)
-            {
-                _escrow.Remove(job);
-            }
+            _escrow.Close(job);
         }
 
         return null;
@@ -278,7 +306,7 @@ internal sealed class LedgerFold
         }
 
         var book = stream.Book ?? ReceiptBook.Empty;
-        if (FindingRules.Check(book, fact, _registry) is { } refusal)
+        if (FindingRules.Check(book, fact, _authority) is { } refusal)
         {
             return refusal;
         }
@@ -287,70 +315,44 @@ internal sealed class LedgerFold
         return null;
     }
 
-    private Refusal? Money(
-        StreamFold stream, Statement statement, in EventFact fact, AccountEvent body, EventRow row)
+    private Refusal? Money(StreamFold stream, Statement statement, in EventFact fact, AccountEvent body, EventRow row)
     {
-        if (!statement.Stream.IsAccount(out var owner))
+        var refusal = _mana.Take(stream, statement.Stream, fact, body, IsPart(row.Stream));
+        if (refusal is null && body is AccountEvent.Regenerated grown && statement.Stream.IsAccount(out var owner))
         {
-            return new Refusal("WRONG_STREAM", $"{statement.Type} does not belong to stream {statement.Stream}");
+            Figure(_figures.Check(owner, grown.Reputation, fact.Time, row.Position), row);
         }
 
-        if (!IsPart(row.Stream))
-        {
-            var state = stream.Account ?? AccountState.None;
-            if (Account.Check(state, fact, _registry) is { } refusal)
-            {
-                return refusal;
-            }
-
-            stream.Account = Account.Evolve(state, body, fact.Time);
-        }
-
-        switch (body)
-        {
-            case AccountEvent.Opened opened:
-                Granted += opened.Grant;
-                return null;
-            case AccountEvent.Regenerated grown:
-                Regenerated += grown.Amount;
-                Figure(_figures.Check(owner, grown.Reputation, fact.Time, row.Position), row);
-                return null;
-        }
-
-        var job = body switch
-        {
-            AccountEvent.Held held => held.JobId,
-            AccountEvent.Paid paid => paid.JobId,
-            AccountEvent.Refunded refunded => refunded.JobId,
-            AccountEvent.Received received => received.JobId,
-            _ => default,
-        };
-        if (!_escrow.TryGetValue(job, out var escrow) || !escrow.Take(owner, body, fact.Cause))
-        {
-            return new Refusal("WRONG_SETTLEMENT", $"job {job} does not lead to this movement of mana");
-        }
-
-        if (escrow.IsDone)
-        {
-            _escrow.Remove(job);
-        }
-
-        return null;
+        return refusal;
     }
 
     /// <summary>An account of which there are only some events.</summary>
     private bool IsPart(string stream) =>
         _only is not null && stream != _only && stream.StartsWith("account-", StringComparison.Ordinal);
 
-    private Refusal? Key(Statement statement, NodeEvent.IdempotencyKeyClaimed claimed, in EventFact fact) =>
-        _escrow.TryGetValue(claimed.JobId, out var escrow) && escrow.TakeKey(statement.Stream, fact.Cause)
-            ? null
-            : new Refusal("WRONG_KEY", $"job {claimed.JobId} does not claim this key");
-
     private Refusal? Match(Statement statement, AidEvent.Matched matched, EventRow row)
     {
+        if (_doubts.Of(matched.JobId) is { } place)
+        {
+            place.Dependents++;
+            return null;
+        }
+
         var job = Streams.Find(StreamId.OfJob(matched.JobId).ToString());
         return _matches.Take(statement.Stream, matched, job?.Job, job is not null, row.Position);
+    }
+
+    /// <summary>From here on the stream is not judged; and its author's word was not told, or was not legal.</summary>
+    private BrokenPlace Break(StreamFold stream, EventRow row)
+    {
+        if (stream.Broken is { } broken && broken.Position == row.Position)
+        {
+            return broken;
+        }
+
+        var place = _doubts.Break(row.Stream, row.Version, row.Position);
+        stream.Broken ??= place;
+        return place;
     }
 
     /// <summary>The column that says what the document says, which no author signs.</summary>

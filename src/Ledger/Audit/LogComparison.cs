@@ -28,6 +28,8 @@ internal sealed class LogComparison : IAsyncDisposable
     private bool _lacksRow;
     private long _behind; // The first head that the file does not have yet; 0: it has all.
     private bool _publishedIsKept;
+    private readonly HashSet<Digest> _counted = []; // The roots that were compared at the last size.
+    private long _countedSize;
 
     private LogComparison(
         AuditOptions options, HeadsOfTable table, HeadsOfFile? file, SignedHead? published, Action<AuditFault> report)
@@ -40,7 +42,7 @@ internal sealed class LogComparison : IAsyncDisposable
         _earlier = [.. options.Earlier.OrderBy(head => head.Size)];
     }
 
-    /// <summary>How many heads were compared.</summary>
+    /// <summary>How many heads were compared: one that stands in several places is one.</summary>
     public long Compared { get; private set; }
 
     /// <summary>The tree over the rows so far.</summary>
@@ -119,27 +121,36 @@ internal sealed class LogComparison : IAsyncDisposable
     {
         var end = _frontier.Size;
         (long Size, string Where, string Key)? beyond = null;
-        var count = 0;
-        for (; _table.Current is { } head; await _table.NextAsync())
+        var elsewhere = _earlier.Select(head => (head.Size, head.Root)).ToHashSet();
+        while (_table.Current is not null || _file?.Current is not null)
         {
-            beyond = (head.Size, HeadsOfTable.Name, head.Key);
-            count++;
-        }
-
-        for (; _file?.Current is { } head; await _file.NextAsync())
-        {
-            if (head.Size > (beyond?.Size ?? 0))
+            // In the order of their sizes; of one that both have, the database's is told.
+            if (_table.Current is { } head && head.Size <= (_file?.Current?.Size ?? long.MaxValue))
             {
-                beyond = (head.Size, _file.Name, head.Key);
+                beyond = (head.Size, HeadsOfTable.Name, head.Key);
+                Beyond(head.Size, head.Root);
+                await _table.NextAsync();
             }
-
-            count++;
+            else
+            {
+                var listed = _file!.Current!;
+                beyond = listed.Size > (beyond?.Size ?? 0) ? (listed.Size, _file.Name, listed.Key) : beyond;
+                Beyond(listed.Size, listed.Root);
+                await _file.NextAsync();
+            }
         }
 
         if (_published is { } published && published.Head.Size > end && published.Head.Size > (beyond?.Size ?? 0))
         {
             beyond = (published.Head.Size, $"{_options.LogDirectory}/{LogFiles.Checkpoint}", published.Head.Origin);
-            count++;
+            Beyond(published.Head.Size, published.Head.Root);
+        }
+
+        Compared += elsewhere.Count;
+        void Beyond(long size, Digest root)
+        {
+            Count(size, root);
+            elsewhere.Remove((size, root));
         }
 
         if (beyond is { } last)
@@ -147,11 +158,9 @@ internal sealed class LogComparison : IAsyncDisposable
             Cut(last.Where, last.Key, last.Size, end);
         }
 
-        Compared += count;
         foreach (var head in _earlier)
         {
             Cut(head.From, null, head.Size, end);
-            Compared++;
         }
 
         if (_published is { } shown && shown.Head.Size <= end && !_publishedIsKept)
@@ -273,7 +282,7 @@ internal sealed class LogComparison : IAsyncDisposable
             return;
         }
 
-        Compared++;
+        Count(size, root);
         var isWrong = _frontier.Root != root;
         if (isWrong && !_differs.GetValueOrDefault(where))
         {
@@ -289,6 +298,18 @@ internal sealed class LogComparison : IAsyncDisposable
         }
 
         _differs[where] = isWrong;
+    }
+
+    /// <summary>Heads come by their size, so those of one size are all that has to be remembered.</summary>
+    private void Count(long size, Digest root)
+    {
+        if (size != _countedSize)
+        {
+            _countedSize = size;
+            _counted.Clear();
+        }
+
+        Compared += _counted.Add(root) ? 1 : 0;
     }
 
     private void Cut(string where, string? key, long size, long end) => _report(new AuditFault(

@@ -91,6 +91,7 @@ public static class StreamAudit
         List<string> remarks =
         [
             "Of one stream: figures of reputation, the mana of the whole ledger, positions and tables as a whole were not checked.",
+            .. fold.Remarks,
             .. log.Remarks,
         ];
         if (elsewhere > 0)

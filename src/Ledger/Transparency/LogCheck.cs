@@ -187,7 +187,7 @@ public sealed class LogCheck
             : (LeadsToRoot(hashes), LeadsToRoot(leaves));
         if (hashes is null || (entriesHold && !tileHolds))
         {
-            Add(hashes is null ? "missing" : "wrong_tile", tile.Path, first, "it is not what its entries hash to");
+            await AddAsync("wrong_tile", tile, hashes is not null, first, "it is not what its entries hash to", cancellationToken);
         }
 
         if (leaves is null || !entriesHold || tileHolds)
@@ -195,9 +195,9 @@ public sealed class LogCheck
             var wrong = leaves is null || hashes is null
                 ? 0
                 : Enumerable.Range(0, tile.Width).First(i => leaves[i] != hashes[i]);
-            Add(
-                entries is null ? "missing" : "wrong_entries", bundle.Path, first + wrong,
-                "an entry is not what its leaf hash in the tree is of");
+            await AddAsync(
+                "wrong_entries", bundle, entries is not null, first + wrong, "an entry is not what its leaf hash in the tree is of",
+                cancellationToken);
         }
 
         return (tileHolds || leaves is null ? hashes : leaves) ?? leaves
@@ -321,8 +321,27 @@ public sealed class LogCheck
         var found = await _source.ReadTileAsync(tile, cancellationToken);
         if (found is null || !TileBytes.Write(found).AsSpan().SequenceEqual(bytes))
         {
-            Add(found is null ? "missing" : "wrong_tile", tile.Path,
-                ((tile.Index * LogTile.FullWidth) << (8 * tile.Level)) + 1, "it is not what the tiles below hash to");
+            await AddAsync(
+                "wrong_tile", tile, found is not null, ((tile.Index * LogTile.FullWidth) << (8 * tile.Level)) + 1,
+                "it is not what the tiles below hash to", cancellationToken);
+        }
+    }
+
+    /// <param name="isRead">False if the file gave no tile: it is not there, or of another size.</param>
+    private async Task AddAsync(
+        string kind, LogTile tile, bool isRead, long position, string reason, CancellationToken cancellationToken)
+    {
+        if (isRead)
+        {
+            Add(kind, tile.Path, position, reason);
+        }
+        else if (await ReadBytesAsync(tile, cancellationToken) is null)
+        {
+            Add("missing", tile.Path, position, "there is no such file");
+        }
+        else
+        {
+            Add(kind, tile.Path, position, "it is cut, too long, or has not the form of such a file");
         }
     }
 

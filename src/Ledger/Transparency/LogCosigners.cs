@@ -23,6 +23,7 @@ internal sealed class LogCosigners(
 
     private readonly Dictionary<WitnessAddress, long> _sizes = [];
     private readonly Dictionary<WitnessAddress, long> _failed = [];
+    private readonly Repeats<WitnessAddress> _told = new(clock);
     private readonly Lock _lock = new();
 
     /// <summary>What witnesses are asked by: it goes nowhere else than where it was told to, and takes no more than an answer
@@ -54,6 +55,7 @@ internal sealed class LogCosigners(
                 {
                     _sizes[witness] = head.Head.Size;
                     _failed.Remove(witness);
+                    _told.Forget(witness);
                 }
 
                 return signature;
@@ -71,12 +73,18 @@ internal sealed class LogCosigners(
             reason = exception.Message;
         }
 
+        bool isNew;
         lock (_lock)
         {
             _failed[witness] = clock.GetTimestamp();
+            isNew = _told.IsNew(witness, reason);
         }
 
-        Log.WitnessFailed(log, witness.Url.ToString(), head.Head.Size, reason);
+        if (isNew)
+        {
+            Log.WitnessFailed(log, witness.Url.ToString(), head.Head.Size, reason);
+        }
+
         return null;
     }
 

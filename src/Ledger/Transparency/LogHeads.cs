@@ -49,6 +49,19 @@ public static class LogHeads
         }
     }
 
+    /// <summary>How many entries the published head has; 0 where there is none that holds.</summary>
+    internal static async Task<long> PublishedSizeAsync(ILogSource source, LogKeys keys)
+    {
+        try
+        {
+            return (await LatestAsync(source, keys, CancellationToken.None))?.Head.Size ?? 0;
+        }
+        catch (Exception exception) when (exception is FormatException or IOException)
+        {
+            return 0;
+        }
+    }
+
     /// <summary>The key that the log says is its own; who relies on it asks the log's operator by other means.</summary>
     /// <returns>Null if it says none.</returns>
     public static async Task<NoteKey?> KeyAsync(ILogSource source, CancellationToken cancellationToken) =>

@@ -28,6 +28,7 @@ public sealed class LogPublisher
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly LogCosigners? _cosigners;
+    private readonly PublishWatch _watch;
     private volatile SignedHead? _last; // Written by the loop alone.
     private bool _isShown; // Whether the last head is published; written by the loop alone.
     private OpenLog _open = null!; // Made anew whenever the loop begins.
@@ -48,6 +49,7 @@ public sealed class LogPublisher
 
         _clock = clock;
         _log = log;
+        _watch = new PublishWatch(clock, log);
     }
 
     /// <summary>Told of each head once it is published, by the loop, which waits for it.</summary>
@@ -72,7 +74,7 @@ public sealed class LogPublisher
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
             {
-                return;
+                break;
             }
             catch (Exception exception) when (DatabaseFault.IsPassing(exception) || exception is UnauthorizedAccessException)
             {
@@ -81,6 +83,11 @@ public sealed class LogPublisher
                     .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
                 delay = delay * 2 < LongestDelay ? delay * 2 : LongestDelay;
             }
+        }
+
+        if (_last is { } last && !_isShown)
+        {
+            Log.LogStaysBehind(_log, await LogHeads.PublishedSizeAsync(_files.Source, _open.Ring.Keys), last.Head.Size);
         }
     }
 
@@ -327,12 +334,13 @@ public sealed class LogPublisher
         _isShown = cosignatures.Count >= _options.Quorum;
         if (!_isShown)
         {
-            Log.QuorumMissed(_log, head.Head.Size, cosignatures.Count, _options.Quorum);
+            _watch.Missed(head.Head.Size, cosignatures.Count, _options.Quorum);
             return;
         }
 
         _files.Write(LogFiles.Checkpoint, head.Note.With(cosignatures).ToBytes());
         _files.Sync();
+        _watch.Shown(head.Head.Size);
     }
 
     /// <summary>The tree as of the latest head that was signed, and the directory as that says. Under the lock.</summary>

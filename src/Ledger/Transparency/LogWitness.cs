@@ -55,7 +55,7 @@ public sealed class LogWitness
 
         if (!note.TryVerify(keys, out _))
         {
-            return new WitnessAnswer(403, "the log did not sign this\n");
+            return new WitnessAnswer(403, Unsigned(note, head.Origin, keys));
         }
 
         using var held = await _files.LockAsync(cancellationToken);
@@ -81,6 +81,18 @@ public sealed class LogWitness
 
         var signed = SignedNote.Sign(note.Text, _name, _key, _clock.GetUtcNow().ToUnixTimeSeconds());
         return new WitnessAnswer(200, SignedNote.LinesOf(signed.Signatures));
+    }
+
+    /// <summary>Why a note is not the log's. A key that the witness does not know may be the one that the log was handed over
+    /// to, which its operator has to be told.</summary>
+    private static string Unsigned(SignedNote note, string origin, IReadOnlyList<NoteKey> keys)
+    {
+        var unknown = note.Signatures.Where(line => line.Name == origin && keys.All(key => key.Id != line.KeyId)).ToList();
+        return unknown.Count == 0 || note.Signatures.Any(line => line.Name == origin && keys.Any(key => key.Id == line.KeyId))
+            ? "the log did not sign this\n"
+            : $"signed by a key of this log that this witness was not told ({unknown[0].KeyId:x8}); it knows "
+                + $"{string.Join(", ", keys.Select(key => $"{key.Id:x8}"))}. If the log was handed over, start the witness with the new key "
+                + "as --log, too\n";
     }
 
     /// <summary>What was signed last of a log.</summary>

@@ -55,17 +55,11 @@ public sealed class LedgerAsOf
         IEventStore store, long position, DateTimeOffset? time, IProgress<long>? progress, CancellationToken cancellationToken)
     {
         var ledger = new LedgerAsOf();
-        var head = Math.Min(position, await store.HeadAsync(cancellationToken));
-        if (head == 0)
-        {
-            return ledger;
-        }
-
-        await foreach (var batch in store.FollowAsync(0, cancellationToken))
+        await foreach (var batch in VerifiedLog.UpToAsync(store, position, cancellationToken))
         {
             foreach (var recorded in batch)
             {
-                if (recorded.Position > head || recorded.AppendedAt > time)
+                if (recorded.AppendedAt > time)
                 {
                     return ledger;
                 }
@@ -74,10 +68,6 @@ public sealed class LedgerAsOf
             }
 
             progress?.Report(ledger.Position);
-            if (ledger.Position >= head)
-            {
-                break;
-            }
         }
 
         return ledger;

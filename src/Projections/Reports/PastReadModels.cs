@@ -1,5 +1,7 @@
+using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Ports;
 using MeshLedger.Projections.Accounts;
+using MeshLedger.Projections.AsOf;
 using MeshLedger.Projections.JobRuns;
 using MeshLedger.Projections.JobStatus;
 using MeshLedger.Projections.Reputation;
@@ -11,9 +13,9 @@ namespace MeshLedger.Projections.Reports;
 /// tables that this connection alone sees instead of those of now, and that are gone with its transaction.</summary>
 public static class PastReadModels
 {
-    private const int Batch = 5000;
-
-    /// <summary>Within a transaction of the caller's. Reads the log from its beginning.</summary>
+    /// <summary>Within a transaction of the caller's. Reads the log from its beginning, and verifies each
+    /// event.</summary>
+    /// <exception cref="InvalidHistoryException">What is stored is not what was signed.</exception>
     public static async Task BuildAsync(
         IEventStore store, NpgsqlConnection connection, long position, CancellationToken cancellationToken)
     {
@@ -28,20 +30,12 @@ public static class PastReadModels
             await ExecuteAsync(connection, ProjectionRunner.Script(projection.Name), cancellationToken);
         }
 
-        for (var at = 0L; at < position;)
+        await foreach (var events in VerifiedLog.UpToAsync(store, position, cancellationToken))
         {
-            var events = await store.ReadAfterAsync(at, (int)Math.Min(Batch, position - at), cancellationToken);
-            if (events.Count == 0)
-            {
-                break;
-            }
-
             foreach (var projection in projections)
             {
                 await projection.ApplyAsync(events, connection, cancellationToken);
             }
-
-            at = events[^1].Position;
         }
     }
 

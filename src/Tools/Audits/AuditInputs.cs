@@ -37,7 +37,7 @@ internal static class AuditInputs
     public static readonly Option<string?> Remember = new("--remember")
     {
         Description = "The file in which a clean audit leaves how far it came, and with which the next one compares the ledger "
-            + "(default: DATA/audit/last). Keep your own where the node cannot write.",
+            + "(default: DATA/audit/last). Its directory must be there. Keep your own where the node cannot write.",
         HelpName = "FILE",
     };
 
@@ -90,6 +90,12 @@ internal static class AuditInputs
             throw new CommandFailure(ExitCodes.NotFound, $"--log: there is no directory {directory}.");
         }
 
+        if (call.Get(Remember) is not null && memoryFile is not null && Path.GetDirectoryName(memoryFile) is { } place
+            && !Directory.Exists(place))
+        {
+            throw new CommandFailure(ExitCodes.NotFound, $"--remember: there is no directory {place}.");
+        }
+
         var told = await LogHeads.KeysAsync(new DirectoryLogSource(directory), call.Stop);
         var keys = await GivenKeyAsync(call) is { } given ? told?.BelievedBy(given) ?? given : told;
         var options = new AuditOptions { LogDirectory = directory, LogKeys = keys };
@@ -117,6 +123,11 @@ internal static class AuditInputs
 
         try
         {
+            if (call.Get(Remember) is null)
+            {
+                Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+            }
+
             new AuditMemory(TimeProvider.System.GetUtcNow(), founder, tree.Size, root).Write(file);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)

@@ -38,8 +38,8 @@ internal static class AuditText
             ["founder"] = report.Founder?.ToString(),
             ["granted"] = report.Granted,
             ["regenerated"] = report.Regenerated,
-            ["balances"] = report.Balances,
-            ["escrow"] = report.Escrow,
+            ["balances"] = report.IsManaKnown ? report.Balances : null,
+            ["escrow"] = report.IsManaKnown ? report.Escrow : null,
             ["projections"] = new JsonArray([.. result.Projections.Select(projection => new JsonObject
             {
                 ["name"] = projection.Name,
@@ -71,7 +71,9 @@ internal static class AuditText
         var report = result.Report;
         foreach (var fault in result.Faults)
         {
-            output.Line($"FAULT {fault.Kind}: {Place(fault)}: {fault.Reason}");
+            // A reason that says no more than the two lines below is not said twice.
+            var both = $"expected {fault.Expected}, found {fault.Found}";
+            output.Line($"FAULT {fault.Kind}: {Place(fault)}{(fault.Reason == both ? "" : $": {fault.Reason}")}");
             output.Line($"  expected: {fault.Expected}");
             output.Line($"  found:    {fault.Found}");
         }
@@ -100,8 +102,8 @@ internal static class AuditText
 
         if (result.Stream is null)
         {
-            output.Line($"Mana: {report.Granted} granted + {report.Regenerated} grown = {report.Balances} in balances + "
-                + $"{report.Escrow} in escrow.");
+            output.Line($"Mana: {report.Granted} granted + {report.Regenerated} grown"
+                + (report.IsManaKnown ? $" = {report.Balances} in balances + {report.Escrow} in escrow." : "; balances are not known."));
         }
 
         output.Line($"Founder: {report.Founder?.ToString() ?? "(the ledger is empty)"}");
@@ -114,7 +116,12 @@ internal static class AuditText
         List<string> place = [];
         if (fault.Stream.Length > 0 || fault.Table is null)
         {
-            place.Add($"stream {fault.Stream}, version {fault.Version}");
+            place.Add($"stream {fault.Stream}");
+        }
+
+        if (fault.Version != 0)
+        {
+            place.Add($"version {fault.Version}");
         }
 
         if (fault.Position != 0 || fault.Table is null)

@@ -111,7 +111,7 @@ internal static class ExportCommand
         Call call, LedgerSession ledger, IReadOnlyList<JobId> jobs, IReadOnlyList<RecordedEvent> events, string target)
     {
         var source = LogCommands.Source(call);
-        var (head, keys) = await LogProofCommands.HeadWithAsync(
+        var (head, keys) = await PublishedHead.WithAsync(
             call, source, events.Where(one => one.Statement.Stream.Kind == "job").Max(one => one.Position));
         var key = keys.For(head.Head.Size)!;
         if (keys.Terms.Count > 1)

@@ -13,7 +13,7 @@ internal static class ExitCodes
     public const int NotFound = 3;
 
     /// <summary>A check found a fault: the audit in the ledger, others in a log, a proof, a tree head, a bundle or a
-    /// receipt.</summary>
+    /// receipt; and every verb that reads events, in one that is not what its author signed.</summary>
     public const int AuditFault = 4;
 
     public const string Text = "0 ok, 1 failed, 2 wrong usage, 3 not found, 4 a check found a fault";

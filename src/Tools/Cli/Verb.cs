@@ -121,8 +121,13 @@ internal sealed class Verb(string name, string description, params string[] exam
                 ExitCodes.Failed, $"the database{server} was not reached: {LedgerDatabase.Explain(failure)}. "
                 + "Check --postgres if it was given.");
         }
+        catch (InvalidHistoryException failure)
+        {
+            // Whoever reads events checks them, so this is a fault that was found, whatever was asked for.
+            return Fail(ExitCodes.AuditFault, failure.Message);
+        }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or FormatException
-            or InvalidHistoryException or MachinesUnavailableException or OptionsValidationException
+            or MachinesUnavailableException or OptionsValidationException
             or InvalidOperationException)
         {
             return Fail(ExitCodes.Failed, failure.Message);

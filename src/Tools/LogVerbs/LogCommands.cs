@@ -40,7 +40,10 @@ internal static class LogCommands
         var log = new Command("log", "The transparency log over all events: its tree heads, and proofs for outsiders.")
         {
             new Verb(
-                "head", "Show the tree head that is published, as it was signed.", "meshledger log head",
+                "head",
+                "Show the tree head that is published, as it was signed, and the key that signed it (text: on standard error, so "
+                + "that what is written is the note alone), as log verify and witness take it.",
+                "meshledger log head",
                 "meshledger log head --output json").Does(HeadAsync),
             new Verb(
                 "heads", "List every tree head that was ever signed, with its time.", "meshledger log heads --limit 10")
@@ -91,20 +94,22 @@ internal static class LogCommands
     /// <summary>What <c>--key</c> says; null without it.</summary>
     public static async Task<NoteKey?> GivenKeyAsync(Call call)
     {
-        if (call.Get(Key) is not { } given)
-        {
-            return null;
-        }
+        return call.Get(Key) is { } given ? await ReadKeyAsync("--key", given, call.Stop) : null;
+    }
 
+    /// <summary>A log's key, or what a file has that holds one.</summary>
+    /// <exception cref="CommandFailure">It is none.</exception>
+    public static async Task<NoteKey> ReadKeyAsync(string option, string given, CancellationToken cancellationToken)
+    {
         if (File.Exists(given))
         {
-            given = (await InputFile.ReadTextAsync(given, call.Stop)).TrimEnd('\n');
+            given = (await InputFile.ReadTextAsync(given, cancellationToken)).TrimEnd('\n');
         }
 
         return NoteKey.TryParse(given, out var key)
-            ? key
+            ? key!
             : throw new CommandFailure(
-                ExitCodes.Usage, $"--key: expected a log's key, NAME+HEX+BASE64, or a file with it, found '{SafeText.Cut(given, 80)}'.");
+                ExitCodes.Usage, $"{option}: expected a log's key, NAME+HEX+BASE64, or a file with it, found '{SafeText.Cut(given, 80)}'.");
     }
 
     /// <summary>The published head.</summary>
@@ -122,20 +127,28 @@ internal static class LogCommands
         }
     }
 
-    public static JsonObject Row(TreeHead head) => new()
+    public static JsonObject Row(TreeHead head)
     {
-        ["origin"] = head.Origin,
-        ["size"] = head.Size,
-        ["root"] = head.Root.ToString(),
-    };
+        var row = new JsonObject();
+        Fill(row, head);
+        return row;
+    }
+
+    /// <summary>Sets what a head says.</summary>
+    public static void Fill(JsonObject row, TreeHead head)
+    {
+        row["origin"] = head.Origin;
+        row["size"] = head.Size;
+        row["root"] = head.Root.ToString();
+    }
 
     private static async Task<int> HeadAsync(Call call)
     {
         var source = Source(call);
         var keys = await KeysAsync(call, source);
         var head = await LatestAsync(call, source, keys);
-        var json = Row(head.Head);
-        json["key"] = keys.For(head.Head.Size)!.ToString();
+        var (json, key) = (Row(head.Head), keys.For(head.Head.Size)!.ToString());
+        json["key"] = key;
         json["note"] = head.Note.ToString();
         call.Output.Object(json, () =>
         {
@@ -143,6 +156,8 @@ internal static class LogCommands
             {
                 call.Output.Line(line);
             }
+
+            Messages.Say($"Signed by the log's key: {key}");
         });
         return ExitCodes.Ok;
     }

@@ -14,8 +14,6 @@ namespace MeshLedger.Tools.LogVerbs;
 /// <summary><c>meshledger log prove|verify|consistency</c>.</summary>
 internal static class LogProofCommands
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
-
     private static readonly Argument<string> What = new("JOB|EVENT")
     {
         Description = "A job's id, for all of its events; an event's id or position.",
@@ -49,7 +47,7 @@ internal static class LogProofCommands
     public static Command Verify() => new Verb(
         "verify",
         "Check a proof offline: the log's signature, the path to its root, and the author's signature. Exit code 4 if one "
-        + "does not hold.",
+        + "does not hold; JSON then has \"valid\": false and the reason.",
         "meshledger log verify 17.tlog-proof --key log.key.pub")
     {
         ProofFile, GlobalOptions.NotEmpty(StatementFile), LogCosignatures.Witnesses, LogCosignatures.Quorum,
@@ -58,7 +56,7 @@ internal static class LogProofCommands
     public static Command Consistency() => new Verb(
         "consistency",
         "Prove that the log as of a later tree head begins with the log as of an earlier one, and show the proof (RFC 6962). "
-        + "Exit code 4 if it does not.",
+        + "Exit code 4 if it does not; JSON then has \"consistent\": false and the reason.",
         "meshledger log consistency kept-last-year.head 120000", "meshledger log consistency 100 200 --output json")
     {
         First, Second,
@@ -69,7 +67,7 @@ internal static class LogProofCommands
         var into = Path.GetFullPath(call.Get(Into) ?? ".");
         var source = LogCommands.Source(call);
         var positions = await FindAsync(call, call.Get(What)!);
-        var (head, _) = await HeadWithAsync(call, source, positions.Max());
+        var (head, _) = await PublishedHead.WithAsync(call, source, positions.Max());
         var reader = new LogReader(source, head.Head.Size);
         DataDirectory.MakeDirectory("--into", into);
         var rows = new List<JsonObject>();
@@ -128,40 +126,34 @@ internal static class LogProofCommands
             : throw new CommandFailure(ExitCodes.NotFound, $"there is no job and no event '{what}'.");
     }
 
-    /// <summary>The published head, once it has a position: a moment after the event.</summary>
-    internal static async Task<(SignedHead Head, LogKeys Keys)> HeadWithAsync(Call call, ILogSource source, long position)
+    private static Task<int> VerifyAsync(Call call)
     {
-        var began = TimeProvider.System.GetTimestamp();
-        while (true)
+        var json = new JsonObject();
+        foreach (var name in (string[])
+            ["origin", "size", "root", "valid", "reason", "position", "stream", "version", "type", "by", "digest", "cosignatures"])
         {
-            try
-            {
-                var keys = await LogCommands.KeysAsync(call, source);
-                var head = await LogCommands.LatestAsync(call, source, keys);
-                if (head.Head.Size >= position)
-                {
-                    return (head, keys);
-                }
-
-                if (IsLate())
-                {
-                    throw new CommandFailure(
-                        ExitCodes.Failed, $"the log's tree head has {head.Head.Size} entries, and position {position} comes after. It "
-                        + "is published while a node runs (meshledger up).");
-                }
-            }
-            catch (CommandFailure failure) when (failure.ExitCode == ExitCodes.NotFound && !IsLate())
-            {
-                // A node that has just begun to run has not made it yet.
-            }
-
-            await Task.Delay(100, call.Stop);
+            json[name] = null;
         }
 
-        bool IsLate() => !call.Data.IsHeld() || TimeProvider.System.GetElapsedTime(began) > Patience;
+        return TellFaultAsync(call, json, "valid", () => VerifyAsync(call, json));
     }
 
-    private static async Task<int> VerifyAsync(Call call)
+    /// <summary>A check whose fault is told in JSON as what is right is: in the same members, as far as they are known.</summary>
+    private static async Task<int> TellFaultAsync(Call call, JsonObject json, string verdict, Func<Task<int>> check)
+    {
+        try
+        {
+            return await check();
+        }
+        catch (CommandFailure fault) when (fault.ExitCode == ExitCodes.AuditFault && !call.Output.IsText)
+        {
+            (json[verdict], json["reason"]) = (false, fault.Message);
+            call.Output.Object(json, () => { });
+            throw;
+        }
+    }
+
+    private static async Task<int> VerifyAsync(Call call, JsonObject json)
     {
         if (!LogProof.TryParse(await ReadAsync(call, call.Get(ProofFile)!), out var proof, out var fault))
         {
@@ -171,16 +163,24 @@ internal static class LogProofCommands
         var keys = await LogCommands.KeysAsync(call, LogCommands.Source(call));
         var signed = SignedHead.Read(proof!.Head.ToBytes(), DateTimeOffset.UnixEpoch, keys)
             ?? throw new CommandFailure(ExitCodes.AuditFault, $"its tree head was not signed by {keys}.");
+        LogCommands.Fill(json, signed.Head);
         var cosigned = LogCosignatures.Check(call, signed, keys.For(signed.Head.Size)!);
         if (proof.Extra is not { } extra || !LogEntry.TryRead(extra, out var entry))
         {
             throw new CommandFailure(ExitCodes.AuditFault, "it holds no log entry of a ledger (extra).");
         }
 
-        if (!proof.Includes(extra) || entry!.Position != proof.Index + 1)
+        json["position"] = entry!.Position;
+        json["stream"] = entry.Stream.ToString();
+        json["version"] = entry.Version;
+        json["type"] = entry.Type;
+        json["by"] = entry.By.ToString();
+        json["digest"] = entry.Digest.ToString();
+        json["cosignatures"] = cosigned.ToJson();
+        if (!proof.Includes(extra) || entry.Position != proof.Index + 1)
         {
             throw new CommandFailure(
-                ExitCodes.AuditFault, $"its path does not lead from the entry of position {entry!.Position} to the signed root.");
+                ExitCodes.AuditFault, $"its path does not lead from the entry of position {entry.Position} to the signed root.");
         }
 
         if (!entry.IsSigned)
@@ -194,15 +194,7 @@ internal static class LogProofCommands
             throw new CommandFailure(ExitCodes.AuditFault, $"{file} is not the statement whose digest was logged, {entry.Digest}.");
         }
 
-        var json = LogCommands.Row(signed.Head);
         json["valid"] = true;
-        json["position"] = entry.Position;
-        json["stream"] = entry.Stream.ToString();
-        json["version"] = entry.Version;
-        json["type"] = entry.Type;
-        json["by"] = entry.By.ToString();
-        json["digest"] = entry.Digest.ToString();
-        json["cosignatures"] = cosigned.ToJson();
         call.Output.Object(json, () =>
         {
             call.Output.Line($"{entry.By} signed the {entry.Type} with digest {entry.Digest}.");
@@ -216,13 +208,20 @@ internal static class LogProofCommands
         return ExitCodes.Ok;
     }
 
-    private static async Task<int> ConsistencyAsync(Call call)
+    private static Task<int> ConsistencyAsync(Call call)
+    {
+        var json = new JsonObject { ["consistent"] = null, ["reason"] = null, ["first"] = null, ["second"] = null, ["proof"] = null };
+        return TellFaultAsync(call, json, "consistent", () => ConsistencyAsync(call, json));
+    }
+
+    private static async Task<int> ConsistencyAsync(Call call, JsonObject json)
     {
         var source = LogCommands.Source(call);
         var keys = await LogCommands.KeysAsync(call, source);
         var published = await LogCommands.LatestAsync(call, source, keys);
         var reader = new LogReader(source, published.Head.Size);
         var first = await ReadHeadAsync(call, call.Get(First)!, keys, published, reader);
+        json["first"] = LogCommands.Row(first);
         var second = await ReadHeadAsync(call, call.Get(Second)!, keys, published, reader);
         if (first.Size > second.Size)
         {
@@ -231,20 +230,19 @@ internal static class LogProofCommands
 
         var proof = await reader.ConsistencyAsync(first.Size, second.Size, call.Stop);
         var holds = MerkleProof.IsConsistent(first.Size, first.Root, second.Size, second.Root, proof);
+        var wrong = holds ? null
+            : $"the tree of {second.Size} entries (root {second.Root}) does not begin with that of {first.Size} (root {first.Root}): the "
+                + "log's history was changed, or its files are damaged.";
+        json["second"] = LogCommands.Row(second);
+        json["proof"] = Names.List(proof.Select(hash => Convert.ToBase64String(hash.ToArray())));
+        (json["consistent"], json["reason"]) = (holds, wrong);
         call.Output.Object(
-            new JsonObject
-            {
-                ["consistent"] = holds,
-                ["first"] = LogCommands.Row(first),
-                ["second"] = LogCommands.Row(second),
-                ["proof"] = Names.List(proof.Select(hash => Convert.ToBase64String(hash.ToArray()))),
-            },
+            json,
             () =>
             {
-                call.Output.Line(holds
+                call.Output.Line(wrong is null
                     ? $"The tree of {second.Size} entries begins with that of {first.Size}."
-                    : $"FAULT: the tree of {second.Size} entries (root {second.Root}) does not begin with that of {first.Size} "
-                        + $"(root {first.Root}): the log's history was changed, or its files are damaged.");
+                    : $"FAULT: {wrong}");
                 foreach (var hash in proof)
                 {
                     call.Output.Line(Convert.ToBase64String(hash.ToArray()));

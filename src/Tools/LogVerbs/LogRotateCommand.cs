@@ -20,7 +20,9 @@ internal static class LogRotateCommand
     public static Command Create() => new Verb(
         "rotate",
         "Hand the log over to a new key, by an event that both keys sign. Old heads and proofs stay as good as they were; a running "
-        + "node goes on with the new key. The old one is kept as DATA/keys/log-KEYID.retired.",
+        + "node goes on with the new key. The old one is kept as DATA/keys/log-KEYID.retired. Witnesses have to be told the new key before "
+        + "anything more is published: each is started again with it as --log, beside the old one (meshledger witness --log OLD --log "
+        + "NEW), and goes on from what it knows.",
         "meshledger log rotate", "meshledger log rotate --lost")
     {
         Lost,
@@ -47,9 +49,10 @@ internal static class LogRotateCommand
         var signer = LogKeyFiles.Find(call.Data, from.Key);
         if (signer is null && !call.Get(Lost))
         {
+            var file = call.Data.KeyFile("log");
             throw new CommandFailure(
-                ExitCodes.NotFound, $"{call.Data.KeyFile("log")} is not the log's key {from}. Run this where it is; or, if nobody has it "
-                + "any more, with --lost.");
+                ExitCodes.NotFound, (File.Exists(file) ? $"{file} is not the log's key {from}." : $"there is no {file}, which had the log's "
+                + $"key {from}.") + " Run this where it is; or, if nobody has it any more, with --lost.");
         }
 
         if (signer is not null && call.Get(Lost))
@@ -77,7 +80,9 @@ internal static class LogRotateCommand
                 call.Output.Line($"The log {from.Name} is signed by {change.To} from now on.");
                 call.Output.Line(signer is null
                     ? "The key before did not sign this: tell the new one to everybody who relies on the log."
-                    : "Who knows the key before follows by the log's file keys. Its witnesses have to be told the new one.");
+                    : "Who knows the key before follows by the log's file keys.");
+                call.Output.Line("Its witnesses have to be told the new key, or where a quorum of them is asked for nothing more is "
+                    + $"published. Start each again with: meshledger witness --log {change.From} --log {change.To}");
             });
         return ExitCodes.Ok;
     }

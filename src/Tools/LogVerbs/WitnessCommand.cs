@@ -41,7 +41,8 @@ internal static class WitnessCommand
 
     private static readonly Option<string[]> Logs = new("--log")
     {
-        Description = "The key of a log to witness, NAME+HEX+BASE64, as log head tells it. May be given several times.",
+        Description = "The key of a log to witness, NAME+HEX+BASE64, as log head tells it, or a file that holds it, such as a log's file "
+            + "key. May be given several times.",
         HelpName = "KEY",
         Required = true,
         Arity = ArgumentArity.OneOrMore,
@@ -50,7 +51,9 @@ internal static class WitnessCommand
     public static Command Create() => new Verb(
         "witness",
         "Run a witness (C2SP tlog-witness): cosign the tree heads of logs, each after a proof that its log begins with the last "
-        + "one cosigned. What was cosigned is kept in DATA/witness, the key in DATA/keys. Ctrl-C ends it.",
+        + "one cosigned. What was cosigned is kept in DATA/witness, by the log's name, the key in DATA/keys. A log that was handed over "
+        + "to another key (log rotate) is cosigned again once the witness was started with the new key as --log, too; it goes on from "
+        + "the head that it knows. Ctrl-C ends it.",
         "meshledger witness --name witness.example/w1 --log 'meshledger/z6Mk...+0fcef093+AR4E...' --listen 0.0.0.0:7500")
     {
         Listen, GlobalOptions.NotEmpty(Name), GlobalOptions.NotEmpty(Logs),
@@ -61,8 +64,7 @@ internal static class WitnessCommand
         var logs = new List<NoteKey>();
         foreach (var given in call.Get(Logs) ?? [])
         {
-            logs.Add(NoteKey.TryParse(given, out var log) ? log! : throw new CommandFailure(
-                ExitCodes.Usage, $"--log: expected a log's key, NAME+HEX+BASE64, found '{SafeText.Cut(given, 80)}'."));
+            logs.Add(await LogCommands.ReadKeyAsync("--log", given, call.Stop));
         }
 
         if (call.Get(Name) is { } name && !NoteKey.IsName(name))

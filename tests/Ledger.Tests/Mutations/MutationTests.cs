@@ -1,4 +1,5 @@
 using MeshLedger.Domain.Events;
+using MeshLedger.Ledger.Audit;
 
 namespace MeshLedger.Ledger.Tests.Mutations;
 
@@ -38,6 +39,15 @@ public sealed class MutationTests(MutationBed bed) : IClassFixture<MutationBed>
         Assert.True(bed.Heads.Count > 3, $"{bed.Heads.Count} tree heads");
         Assert.Equal(bed.Head, bed.Heads[^1]);
         Assert.Equal(bed.Heads.Count, report.HeadsCompared);
+
+        // A head that somebody kept, too, is still one.
+        var kept = new List<EarlierHead>();
+        foreach (var size in bed.Heads)
+        {
+            kept.Add((await SignedHeads.FindAsync(bed.Database.Source, size, null, CancellationToken.None))!);
+        }
+
+        Assert.Equal(bed.Heads.Count, (await bed.AuditAsync([.. kept, .. kept])).HeadsCompared);
     }
 
     [Theory]
@@ -60,7 +70,7 @@ public sealed class MutationTests(MutationBed bed) : IClassFixture<MutationBed>
                 Assert.True(
                     report.Faults.Any(mutation.IsNamedBy),
                     $"seed {seed}, mutation {i}: {mutation}\nfaults:\n{string.Join('\n', report.Faults)}");
-                Assert.All(report.Faults, fault => Assert.Contains(fault.Kind, Audit.AuditKinds.All.Keys));
+                Assert.All(report.Faults, fault => Assert.Contains(fault.Kind, AuditKinds.All.Keys));
             }
             finally
             {

@@ -70,6 +70,26 @@ public sealed class LogCheckTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_tile_that_is_gone_is_said_to_be_gone_and_one_that_is_cut_to_be_cut()
+    {
+        await _log.AppendAsync(600);
+        await _log.PublishAsync();
+        foreach (var file in (string[])["tile/0/000", "tile/entries/000", "tile/1/000.p/2"])
+        {
+            var path = Path.Combine(_log.Directory, file);
+            var bytes = await File.ReadAllBytesAsync(path);
+            File.Delete(path);
+            var gone = Assert.Single((await _log.CheckAsync()).Faults);
+            Assert.Equal(("missing", file, "there is no such file"), (gone.Kind, gone.File, gone.Reason));
+            await File.WriteAllBytesAsync(path, bytes[..^1]);
+            var cut = Assert.Single((await _log.CheckAsync()).Faults);
+            Assert.StartsWith("wrong_", cut.Kind, StringComparison.Ordinal);
+            Assert.StartsWith("it is cut", cut.Reason, StringComparison.Ordinal);
+            await File.WriteAllBytesAsync(path, bytes);
+        }
+    }
+
+    [Fact]
     public async Task A_damaged_entry_is_named_by_its_position()
     {
         await _log.AppendAsync(600);

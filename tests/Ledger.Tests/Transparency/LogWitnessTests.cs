@@ -62,6 +62,80 @@ public sealed class LogWitnessTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_key_that_the_witness_was_not_told_is_named_and_once_it_was_the_log_goes_on_from_where_it_stood()
+    {
+        Assert.Equal(200, (await AskAsync(Open(), 0, 10, Leaves)).Status);
+        var next = SigningKey.Generate();
+        var named = new NoteKey(Origin.Name, NoteKeyType.Signature, next.Did);
+        var note = SignedNote.Sign(Head(20, Leaves).Text, named, next);
+
+        var refused = await AskAsync(Open(), 10, 20, Leaves, note);
+        Assert.Equal(403, refused.Status);
+        Assert.Contains("signed by a key of this log that this witness was not told", refused.Body, StringComparison.Ordinal);
+        Assert.Contains($"({named.Id:x8})", refused.Body, StringComparison.Ordinal);
+        Assert.Contains($"{Origin.Id:x8}", refused.Body, StringComparison.Ordinal);
+
+        // Its own key with a signature that does not hold is another matter.
+        var forged = SignedNote.Sign(Head(20, Leaves).Text, Origin, LogKey).ToString();
+        Assert.True(SignedNote.TryParse(Encoding.UTF8.GetBytes(forged.Replace("\n20\n", "\n21\n", StringComparison.Ordinal)), out var other));
+        Assert.Equal(
+            new WitnessAnswer(403, "the log did not sign this\n"), await AskAsync(Open(), 10, 20, Leaves, other));
+
+        var told = new LogWitness(Name, _key, Path.Combine(_log.Home, "state"), [Origin, named], TimeProvider.System);
+        Assert.Equal(new WitnessAnswer(409, "10\n", "text/x.tlog.size"), await AskAsync(told, 0, 20, Leaves, note));
+        Assert.Equal(200, (await AskAsync(told, 10, 20, Leaves, note)).Status);
+    }
+
+    [Fact]
+    public async Task What_holds_a_log_back_is_said_once_and_so_is_that_it_goes_on()
+    {
+        await using var served = new Served();
+        var witness = new LogWitness(Name, _key, Path.Combine(_log.Home, "witness"), [_log.NoteKey], TimeProvider.System);
+        var options = _log.Options with { Witnesses = [new WitnessAddress(served.Url, Name)], Quorum = 1 };
+        await using (LogFixture.Run(_log.Publisher(options)))
+        {
+            for (var size = 1; size <= 5; size++)
+            {
+                await _log.AppendAsync(1);
+                await UntilSignedAsync(size);
+            }
+
+            await _log.Lines.UntilAsync(1023);
+            Assert.Single(_log.Lines.Of(1022));
+            Assert.Single(_log.Lines.Of(1023));
+            served.Answer = witness;
+            await UntilPublishedAsync(5);
+            Assert.StartsWith(
+                "The log is published again, up to 5, after ", await _log.Lines.UntilAsync(1025), StringComparison.Ordinal);
+            Assert.Empty(_log.Lines.Of(1026));
+            served.Answer = null;
+            await _log.AppendAsync(1);
+            await _log.Lines.UntilAsync(1023, times: 2);
+        }
+
+        Assert.StartsWith(
+            "The node stops, and the log is published up to 5 of 6 ", Assert.Single(_log.Lines.Of(1026)), StringComparison.Ordinal);
+        Assert.Equal(2, _log.Lines.Of(1023).Count);
+    }
+
+    [Fact]
+    public void What_happens_again_is_said_again_for_another_reason_after_a_minute_and_once_it_was_over()
+    {
+        var clock = new Clock();
+        var told = new Repeats<string>(clock);
+        Assert.True(told.IsNew("w1", "away"));
+        Assert.False(told.IsNew("w1", "away"));
+        Assert.True(told.IsNew("w2", "away"));
+        Assert.True(told.IsNew("w1", "says no"));
+        clock.Now += TimeSpan.FromSeconds(59);
+        Assert.False(told.IsNew("w1", "says no"));
+        clock.Now += TimeSpan.FromSeconds(1);
+        Assert.True(told.IsNew("w1", "says no"));
+        told.Forget("w1");
+        Assert.True(told.IsNew("w1", "says no"));
+    }
+
+    [Fact]
     public async Task A_head_is_published_with_cosignatures_once_the_quorum_is_there()
     {
         await using var served = new Served();
@@ -114,6 +188,16 @@ public sealed class LogWitnessTests : IAsyncLifetime
         Assert.True(asked > 0);
     }
 
+    private async Task UntilSignedAsync(long size)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var pace = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        while (await _log.Database.ScalarAsync<long>("SELECT coalesce(max(size), 0) FROM ml_log_heads") < size)
+        {
+            await pace.WaitForNextTickAsync(limit.Token);
+        }
+    }
+
     private async Task UntilPublishedAsync(long size)
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
@@ -129,14 +213,24 @@ public sealed class LogWitnessTests : IAsyncLifetime
     private static SignedNote Head(int size, Digest[] leaves) =>
         SignedNote.Sign(new TreeHead(Origin.Name, size, MerkleTree.Root(leaves.AsSpan(0, size))).Text, Origin, LogKey);
 
-    private static Task<WitnessAnswer> AskAsync(LogWitness witness, int old, int size, Digest[] leaves)
+    private static Task<WitnessAnswer> AskAsync(
+        LogWitness witness, int old, int size, Digest[] leaves, SignedNote? note = null)
     {
         var proof = old > size
             ? []
             : MerkleProof.Consistency(old, size)
                 .Make(node => MerkleTree.Root(leaves.AsSpan((int)(node.Index << node.Level), 1 << node.Level)));
         var lines = string.Concat(proof.Select(hash => Convert.ToBase64String(hash.ToArray()) + "\n"));
-        return witness.AddAsync(Encoding.UTF8.GetBytes($"old {old}\n{lines}\n{Head(size, leaves)}"), CancellationToken.None);
+        return witness.AddAsync(Encoding.UTF8.GetBytes($"old {old}\n{lines}\n{note ?? Head(size, leaves)}"), CancellationToken.None);
+    }
+
+    private sealed class Clock : TimeProvider
+    {
+        public TimeSpan Now { get; set; }
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => Now.Ticks;
     }
 
     /// <summary>A witness over HTTP, which is down until it is given an answer.</summary>
