@@ -11,6 +11,9 @@ const faults = [];
 const expect = (met, place, what) => { if (!met) faults.push(`${place}: expected ${what}`); return Boolean(met); };
 const demand = (met, place, what) => { if (!met) throw new Error(`${place}: expected ${what}`); };
 const count = (number, thing) => `${number} ${thing}${number === 1 ? '' : 's'}`;
+// What others wrote is shown as it is but for what would move the cursor, end a line, turn it around or hide itself.
+const safe = text => String(text).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, letter => `\\u{${letter.codePointAt(0).toString(16)}}`);
+const print = text => console.log(safe(text));
 const sha256 = (...parts) => createHash('sha256').update(Buffer.concat(parts.map(part => Buffer.from(part)))).digest();
 const leaf = bytes => sha256([0], bytes);
 const parent = (left, right) => sha256([1], left, right);
@@ -89,12 +92,15 @@ function header(name, size) {
   return bytes;
 }
 
+// What a bundle may have at most.
+const [maxNote, maxProof, maxStatement, maxKept, maxEntries, maxSignatures] = [1 << 20, 2 << 20, 8 << 20, 512 << 20, 500_000, 100];
+
 function unpack(archive) {
   const [entries, zeroes, block] = [new Map(), Buffer.alloc(1024), 512];
   const position = '[1-9][0-9]*';
   const known = new RegExp(`^(?:attestations/${position}\\.intoto\\.jsonl|blobs/[0-9a-f]{64}|bundle\\.json|checkpoint|`
     + `documents/${position}\\.json|events/${position}\\.json|keys\\.json|proofs/${position}\\.tlog-proof)$`);
-  for (let [at, last] = [0, '']; ;) {
+  for (let [at, last, kept] = [0, '', 0]; ;) {
     if (archive.subarray(at, at + block).equals(zeroes.subarray(0, block))) {
       demand(archive.subarray(at).equals(zeroes), 'the end', '1024 zero bytes and nothing after them');
       return entries;
@@ -104,6 +110,10 @@ function unpack(archive) {
     const size = parseInt(found.toString('latin1', 124, 135), 8);
     demand(known.test(name) && name > last, name || `the entry after ${last}`, 'a name that a bundle has, sorted, each once');
     demand(Number.isSafeInteger(size) && found.equals(header(name, size)), name, 'a header of ustar in its one spelling');
+    const most = name === 'checkpoint' ? maxNote : name.startsWith('proofs/') ? maxProof : maxStatement;
+    if (!name.startsWith('blobs/')) kept += size;
+    demand(name.startsWith('blobs/') || (size <= most && kept <= maxKept), name, `at most ${most} bytes, and ${maxKept} of all that is no blob`);
+    demand(entries.size < maxEntries, name, `at most ${maxEntries} entries`);
     const end = at + block + size;
     const next = Math.ceil(end / block) * block;
     demand(next <= archive.length, name, 'a whole entry');
@@ -114,10 +124,13 @@ function unpack(archive) {
 }
 
 // Signed notes: the tree head, by a log's key (type 1) and witnesses' keys (type 4).
+// A name has 1 to 255 characters of the basic plane, no white space, no controls, no plus.
+const isName = text => /^[^+\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ud800-\udfff]{1,255}$/.test(text);
+
 function noteKey(text, type) {
-  const [, name, id, key] = /^([^+\s]+)\+([0-9a-f]{8})\+(.+)$/.exec(text) ?? [];
+  const [, name, id, key] = (typeof text === 'string' && /^([^+]+)\+([0-9a-f]{8})\+(.+)$/.exec(text)) || [];
   const bytes = base64(key ?? '', 33);
-  demand(bytes && bytes[0] === type && sha256(name, '\n', bytes).toString('hex', 0, 4) === id, text, 'a key of a note');
+  demand(bytes && isName(name) && bytes[0] === type && sha256(name, '\n', bytes).toString('hex', 0, 4) === id, text, 'a key of a note');
   return { text, name, id, type, key: bytes.subarray(1) };
 }
 
@@ -126,8 +139,9 @@ function readHead(bytes) {
   const end = note.lastIndexOf('\n\n');
   const [text, lines] = [note.slice(0, end + 1), note.slice(end + 2).split('\n')];
   const [origin, size, root] = text.split('\n');
-  demand(end > 0 && lines.pop() === '' && Buffer.from(note).equals(bytes) && /^(?:0|[1-9][0-9]*)$/.test(size) && base64(root, 32),
-    'checkpoint', 'a signed tree head');
+  demand(end > 0 && lines.pop() === '' && Buffer.from(note).equals(bytes) && !/[\x00-\x09\x0b-\x1f]/.test(text) && isName(origin)
+    && /^(?:0|[1-9][0-9]*)$/.test(size) && Number.isSafeInteger(Number(size)) && base64(root ?? '', 32), 'checkpoint', 'a signed tree head');
+  demand(lines.length <= maxSignatures, 'checkpoint', `at most ${maxSignatures} signatures`);
   return { origin, size: Number(size), root: Buffer.from(root, 'base64'), bytes, text, lines };
 }
 
@@ -148,9 +162,9 @@ function checkHead(head, policy, handOvers) {
   const keys = [...logs, ...policy.witnesses];
   const signers = new Map();
   for (const line of lines) {
-    const [, name, signature] = /^\u2014 ([^+\s]+) ([A-Za-z0-9+/]+=*)$/.exec(line) ?? [];
+    const [, name, signature] = /^\u2014 ([^ ]+) ([A-Za-z0-9+/]+=*)$/.exec(line) ?? [];
     const raw = base64(signature ?? '');
-    demand(raw && raw.length > 4, 'checkpoint', 'lines of signatures');
+    demand(raw && raw.length > 4 && isName(name), 'checkpoint', 'lines of signatures');
     const key = keys.find(one => one.name === name && one.id === raw.toString('hex', 0, 4));
     if (!key || signers.has(key)) continue;
     const time = key.type === 4 ? raw.readBigUInt64BE(4) : 0n;
@@ -159,10 +173,13 @@ function checkHead(head, policy, handOvers) {
     signers.set(key, time);
   }
   const log = [...signers.keys()].find(key => key.type === 1);
-  const cosigned = [...signers].filter(([key]) => key.type === 4);
+  // Whoever has several names counts once, and no log is its own witness.
+  const own = [...policy.logs, ...logs].map(key => key.key.toString('hex'));
+  const cosigned = [...new Map([...signers.keys()].filter(key => key.type === 4).map(key => [key.key.toString('hex'), key]))]
+    .filter(([key]) => !own.includes(key));
   demand(log, 'checkpoint', `a signature by one of the logs ${policy.logs.map(key => key.name)}`);
   demand(cosigned.length >= policy.quorum, 'checkpoint', `${count(policy.quorum, 'cosignature')}, not ${cosigned.length}`);
-  return { log, cosigned };
+  return { log, cosigned, unchecked: lines.length - signers.size };
 }
 
 // A proof and its statement: each binds the next.
@@ -228,9 +245,16 @@ function attested({ by, cause, data: { attempt, receipt } }, submission) {
   });
 }
 
+// No controls, nothing that turns the direction of the text around it.
+const isPlain = (text, most) => typeof text === 'string' && text !== '' && Buffer.byteLength(text) <= most
+  && !/[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/.test(text);
+
 function checkReceipt(event, job, copies) {
   const { place, by, data: { attestation, receipt } } = event;
+  expect(isPlain(receipt.engine.name, 255) && isPlain(receipt.engine.version, 255), place, 'an engine with a name and a version');
+  expect(new Set(receipt.outputs.map(({ name }) => name)).size === receipt.outputs.length, place, 'names of outputs, each there once');
   for (const output of receipt.outputs) {
+    expect(isPlain(output.name, 1024) && !/^\/|(?:^|\/)\.\.(?:\/|$)/.test(output.name), place, `a name of an output, not ${output.name}`);
     const bytes = output.text !== null ? Buffer.from(output.text) : output.base64 !== null ? base64(output.base64) : null;
     expect((output.text === null && output.base64 === null) || (bytes && bytes.length === output.size
       && sha256(bytes).toString('hex') === output.sha256 && blake3(bytes) === output.blake3), place, `output ${output.name} to be what its digests say`);
@@ -284,7 +308,10 @@ function judge(event, ledger) {
     may(nodes.has(by) && cause === (before?.digest ?? null), 'a node, and the hand-over before as cause');
     may(from.text !== to.text && (!before || before.to.text === from.text) && !ledger.handOvers.some(one => one.from.text === to.text), 'the key until now, and a new one');
     may((data.from_signature === null || signed(from.key, data.from_signature)) && signed(to.key, data.to_signature), 'signatures of both keys');
-    ledger.handOvers.push({ from, to, digest, position: event.position, isSigned: data.from_signature !== null });
+    may(data.from_signature !== null || by === ledger.founder || ledger.handOvers.some(one => one.by === by), 'the founder, or who had the key once, to say that it is lost');
+    const named = keyOf(`did:key:${from.name.slice('meshledger/'.length)}`);
+    may(before || !from.name.startsWith('meshledger/') || !named || named.equals(from.key), 'the key that the log has its name from');
+    ledger.handOvers.push({ by, from, to, digest, position: event.position, isSigned: data.from_signature !== null });
   } else if (/^(?:federation_founded|membership_granted|membership_revoked)$/.test(type)) {
     may(stream.startsWith('federation-') && (type === 'federation_founded') === (event.entry.version === 1), 'a stream that begins with its founding');
     may(type === 'federation_founded' ? stream === `federation-${data.name}` : ledger.federations.get(stream) === by, 'the key that founded it');
@@ -343,15 +370,19 @@ function index(events, blobs, head, founder) {
 }
 
 function blobsOf({ type, data }) {
-  if (type === 'job_submitted') return JSON.stringify(JSON.parse(data.document).payload).match(/(?<=")[0-9a-f]{64}(?=")/g) ?? [];
+  const texts = value => typeof value === 'string' ? [value] : value && typeof value === 'object' ? Object.values(value).flatMap(texts) : [];
+  if (type === 'job_submitted') return texts(JSON.parse(data.document).payload).filter(text => /^[0-9a-f]{64}$/.test(text));
   const outside = output => output.text === null && output.base64 === null;
   if (type === 'partial_output_produced') return outside(data) ? [data.blake3] : [];
   return type === 'receipt_issued' ? [data.receipt.program, ...data.receipt.outputs.filter(outside).map(output => output.blake3)] : [];
 }
 
+// What is not there does not matter; what is there is of its type, for a check that is misspelled would be none.
 function readPolicy(text) {
   const policy = JSON.parse(text);
-  demand(policy && typeof policy === 'object' && !Array.isArray(policy), 'the policy', 'a JSON object');
+  demand(text.length <= maxNote && policy && typeof policy === 'object' && !Array.isArray(policy), 'the policy', 'a JSON object');
+  const strings = /"(?:[^"\\]|\\.)*"(\s*:)?/g; // JSON.parse keeps the last of several members of one name.
+  const names = [...text.matchAll(strings)].filter(([, colon]) => colon).map(([all, colon]) => JSON.parse(all.slice(0, -colon.length)));
   const keys = (name, least, what, read) => {
     const list = policy[name] ?? [];
     demand(Array.isArray(list) && list.length >= least && list.length <= 1000, name, `a list of ${least} to 1000 keys`);
@@ -360,13 +391,16 @@ function readPolicy(text) {
   };
   const noteKeys = (name, least, type) => keys(name, least, 'NAME+HEX+BASE64', key => noteKey(key, type));
   const did = (key, place) => { demand(keyOf(key), place, 'a did:key'); return key; };
-  for (const name of Object.keys(policy)) {
+  for (const name of names) {
     const known = ['logs', 'witnesses', 'quorum', 'founder', 'submitters', 'workers'];
     demand(known.includes(name), name, `no such member, but ${known.join(', ')}`);
+    demand(names.indexOf(name) === names.lastIndexOf(name), name, 'it once');
     demand(policy[name] !== null, name, 'something else than null');
   }
   const [logs, witnesses, quorum] = [noteKeys('logs', 1, 1), noteKeys('witnesses', 0, 4), policy.quorum ?? 0];
-  demand(Number.isInteger(quorum) && quorum >= 0 && quorum <= witnesses.length, 'quorum', `a number from 0 to ${witnesses.length}, as many as there are witnesses`);
+  demand(!/[-+.eE]/.test(text.replace(strings, '')) && Number.isInteger(quorum) && quorum <= witnesses.length, 'quorum', `a number from 0 to ${witnesses.length}, as many as there are witnesses`);
+  const own = [...new Set(logs.map(log => log.key.toString('hex'))), ...witnesses.map(witness => witness.key.toString('hex'))];
+  demand(new Set(own).size === own.length, 'witnesses', 'each with a public key of its own, which no log has');
   if (policy.founder !== undefined) did(policy.founder, 'founder');
   for (const name of ['submitters', 'workers']) keys(name, 0, 'a did:key', did);
   return { ...policy, logs, witnesses, quorum };
@@ -391,6 +425,7 @@ function verifyBundle(archive, policy) {
     batch.taken.add(proof?.index ?? 0);
     judge(event, ledger);
   }
+  expect(ledger.founder !== null, 'events/', 'the stream ledger, which begins with ledger_founded');
   Object.assign(head, checkHead(head, policy, ledger.handOvers));
   const named = new Set(events.flatMap(blobsOf));
   const blobs = [];
@@ -406,23 +441,31 @@ function verifyBundle(archive, policy) {
   for (const [name, bytes] of ledger.copies) expect(entries.get(name)?.equals(bytes), name, 'what follows from the events');
   for (const name of entries.keys())
     expect(/^(?:attestations|documents)\//.test(name) === false || ledger.copies.has(name), name, 'no such entry');
-  expect(!policy.founder || policy.founder === ledger.founder, 'the founder', policy.founder);
+  expect(policy.founder === undefined || policy.founder === ledger.founder, 'the founder', policy.founder);
   for (const job of ledger.jobs.values()) {
     expect(!policy.submitters || policy.submitters.includes(job.by), job.event.place, 'a submitter of the policy');
-    job.results = job.end?.type !== 'job_completed' ? [] : job.receipts.filter(receipt => receipt.data.attempt === job.end.data.attempt
-      && job.end.data.outcomes.some(({ worker, result }) => worker === receipt.by && ['succeeded', 'agreed', 'own'].includes(result)));
-    for (const result of job.results) expect(!policy.workers || policy.workers.includes(result.by), result.place, 'a worker of the policy');
+    job.results = [];
+    if (job.end?.type !== 'job_completed') continue;
+    const { attempt, outcomes } = job.end.data;
+    const winners = outcomes.filter(({ result }) => ['succeeded', 'agreed', 'own'].includes(result)).map(({ worker }) => worker);
+    expect(winners.length > 0, job.end.place, 'a worker with a result');
+    for (const worker of winners) {
+      const receipt = job.receipts.find(one => one.by === worker && one.data.attempt === attempt && one.data.receipt.error === null);
+      if (expect(receipt, job.end.place, `a receipt without an error of ${worker} for attempt ${attempt}`)) job.results.push(receipt);
+      expect(!policy.workers || policy.workers.includes(worker), receipt?.place ?? job.end.place, `a worker of the policy, not ${worker}`);
+    }
   }
   return { head, events, ledger };
 }
 
 function say({ head, events, ledger }) {
-  console.log(`log ${head.origin}, tree head of ${head.size} entries, ${count(head.cosigned.length, 'cosignature')}: ${count(events.length, 'event')}`);
+  print(`log ${head.origin}, tree head of ${head.size} entries, ${count(head.cosigned.length, 'cosignature')}: ${count(events.length, 'event')}`);
+  if (head.unchecked > 0) print(`not checked: ${count(head.unchecked, 'signature')} of the tree head, by keys that the policy does not name, or a second one by a key`);
   for (const [stream, job] of ledger.jobs) {
-    console.log(`${stream.slice('job-'.length)}: ${job.end?.type ?? 'no end'}, submitted by ${job.by} at position ${job.event.position}, ${count(job.versions, 'event')}`);
+    print(`${stream.slice('job-'.length)}: ${job.end?.type ?? 'no end'}, submitted by ${job.by} at position ${job.event.position}, ${count(job.versions, 'event')}`);
     for (const { by, position, data: { receipt } } of job.results)
-      for (const output of receipt.outputs) console.log(`  ${by} at position ${position}: ${output.name} ${output.sha256}`);
-    for (const { by, position, type } of job.findings) console.log(`  ${type} by ${by} at position ${position}`);
+      for (const output of receipt.outputs) print(`  ${by} at position ${position}: ${output.name} ${output.sha256}`);
+    for (const { by, position, type } of job.findings) print(`  ${type} by ${by} at position ${position}`);
   }
 }
 
@@ -434,7 +477,7 @@ const read = file => {
   try {
     return readFileSync(file);
   } catch (error) {
-    console.error(error.code === 'ENOENT' || error.code === 'ENOTDIR' ? `there is no file ${file}` : error.message);
+    console.error(safe(error.code === 'ENOENT' || error.code === 'ENOTDIR' ? `there is no file ${file}` : error.message));
     process.exit(error.code === 'ENOENT' || error.code === 'ENOTDIR' ? 3 : error.code === 'EISDIR' ? 2 : 1);
   }
 };
@@ -443,7 +486,7 @@ const text = read(process.argv[3]).toString();
 try {
   policy = readPolicy(text);
 } catch (error) {
-  console.error(`${process.argv[3]} is no policy: ${error.message}`);
+  console.error(safe(`${process.argv[3]} is no policy: ${error.message}`));
   process.exit(2);
 }
 const archive = read(process.argv[2]);
@@ -453,7 +496,7 @@ try {
 } catch (error) {
   faults.push(error.message);
 }
-for (const fault of faults) console.log(`FAULT ${fault}`);
+for (const fault of faults) print(`FAULT ${fault}`);
 if (faults.length === 0) say(proven);
-console.log(faults.length === 0 ? 'proven' : count(faults.length, 'fault'));
+print(faults.length === 0 ? 'proven' : count(faults.length, 'fault'));
 process.exitCode = faults.length === 0 ? 0 : 4;

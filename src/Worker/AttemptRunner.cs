@@ -18,6 +18,8 @@ internal sealed class AttemptRunner(
     /// <summary>An operation that stops by itself at the time limit says more about it than one that is cut off.</summary>
     internal static readonly TimeSpan TimeoutGrace = TimeSpan.FromSeconds(5);
 
+    private static readonly string BuiltinVersion = typeof(AttemptRunner).Assembly.GetName().Version!.ToString(3);
+
     /// <summary>Returns once the attempt has ended and its receipt is on its way; the inner task ends when the ledger
     /// has the receipt, or refused it.</summary>
     /// <param name="closed">Cancelled when nobody wants the receipt any more; what runs is stopped then.</param>
@@ -104,8 +106,8 @@ internal sealed class AttemptRunner(
         }
 
         Log.ReceiptRefused(log, assigned.JobId.ToString(), refusal.ToString());
-        if (refusal.Code is "WRONG_ERROR" or "WRONG_OUTPUT" or "WRONG_GUEST" or "WRONG_CHECKPOINT"
-                or "WRONG_ATTESTATION"
+        if (refusal.Code is "WRONG_ERROR" or "WRONG_OUTPUT" or "WRONG_NAME" or "WRONG_ENGINE" or "WRONG_GUEST"
+                or "WRONG_CHECKPOINT" or "WRONG_ATTESTATION"
             && await outbox.PostAsync(State(Plain(refusal.ToString()))) is { } again)
         {
             Log.ReceiptRefused(log, assigned.JobId.ToString(), again.ToString());
@@ -123,6 +125,7 @@ internal sealed class AttemptRunner(
                 Clean($"The run's receipt cannot stand in the ledger: {why}"),
                 "execution",
                 Recoverable: true),
+            Engine = why.StartsWith("WRONG_ENGINE", StringComparison.Ordinal) ? new EngineName("builtin", BuiltinVersion) : receipt.Engine,
             Outputs = [],
             Guest = null,
         };
@@ -174,7 +177,7 @@ internal sealed class AttemptRunner(
     internal static OperationResult Failure(string code, string message, bool recoverable) => new()
     {
         EngineName = "builtin",
-        EngineVersion = typeof(AttemptRunner).Assembly.GetName().Version!.ToString(3),
+        EngineVersion = BuiltinVersion,
         Error = new OperationError(code, message, "execution", recoverable),
     };
 
@@ -206,7 +209,7 @@ internal sealed class AttemptRunner(
             }
 
             var sha256 = new Digest(SHA256.HashData(bytes.Span));
-            kept.Add(new ReceiptOutput(Clean(output.Name), bytes.Length, hash, sha256, output.Truncated, text, base64));
+            kept.Add(new ReceiptOutput(output.Name, bytes.Length, hash, sha256, output.Truncated, text, base64));
         }
 
         return kept;

@@ -32,6 +32,7 @@ public sealed partial class ConfigTests
     [InlineData("""{"market":{"weights":{"price":0,"reputation":0,"resources":0,"latency":0}}}""", "/market/weights: expected at least one")]
     [InlineData("""{"worker":{"labels":{"zone":1}},"retry":{"max_losses":0}}""", "/worker/labels: expected an object whose values are texts")]
     [InlineData("""{"worker":{"labels":{"zone":1}},"retry":{"max_losses":0}}""", "/retry/max_losses: expected an integer from 1")]
+    [InlineData("""{"log":{"witnesses":{"http://a":"witness.example/w1+1eadf073+BFDYWOCYXsx/YEGKrwzFq1h/QsJXCohAlanozKzQ9lRc","http://b":"witness.example/w1+1eadf073+BFDYWOCYXsx/YEGKrwzFq1h/QsJXCohAlanozKzQ9lRc"}}}""", "/log/witnesses: expected witnesses with keys of their own, found one key of http://a/ and http://b/")]
     [InlineData("""{"worker":1}""", "/worker: expected an object, found 1")]
     [InlineData("""{"worker":{},"worker":{}}""", "is no JSON")]
     [InlineData("[]", "expected a JSON object")]

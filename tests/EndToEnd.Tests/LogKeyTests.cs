@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using MeshLedger.Crypto;
 
 namespace MeshLedger.EndToEnd.Tests;
 
@@ -184,6 +185,10 @@ public sealed class LogKeyTests
         var cosignature = Assert.Single(verified.RootElement.GetProperty("cosignatures").EnumerateArray());
         Assert.True(cosignature.GetProperty("verified").GetBoolean());
         (await node.RunAsync("log", "verify", file, "--witness", witness, "--quorum", "2")).With(4);
+        var alias = new NoteKey("alias.example", NoteKeyType.Cosignature, NoteKey.Parse(witness).Key).ToString();
+        var twice = await node.RunAsync("log", "verify", file, "--witness", witness, "--witness", alias, "--quorum", "2");
+        twice.With(2);
+        Assert.Contains("alias.example has the public key of", twice.Errors, StringComparison.Ordinal);
         (await node.RunAsync("log", "verify", file, "--quorum", "1")).With(4);
         Assert.Contains("was not checked", (await node.RunAsync("log", "verify", file)).With(0), StringComparison.Ordinal);
     }

@@ -19,6 +19,7 @@ public sealed class WrongOptionTests
         { ["up", "--capability", "", "--pool", "x"], 2, "--capability: expected a value that is not empty." },
         { ["up", "--config", ""], 2, "--config: expected a value that is not empty." },
         { ["up", "--worker-id", new string('w', 5000)], 2, "--worker-id: expected at most 200 characters, found 5000." },
+        { ["log", "verify", "/dev/zero"], 4, "/dev/zero is no proof: " },
         { ["up", "--config", "FILE"], 2, "FILE is no JSON: expected one JSON value" },
     };
 

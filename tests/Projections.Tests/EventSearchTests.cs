@@ -29,6 +29,20 @@ public sealed class EventSearchTests : IAsyncLifetime
         await _database.DisposeAsync();
     }
 
+    [Theory]
+    [InlineData(long.MaxValue, long.MaxValue)]
+    [InlineData(10, long.MaxValue)]
+    [InlineData(0, long.MinValue)]
+    [InlineData(long.MinValue, 0)]
+    public async Task Behind_the_last_position_and_before_the_first_is_nothing(long after, long before)
+    {
+        await AppendAsync(new RandomLedger(3, 10).Events);
+        await Open().CatchUpAsync("event_index", CancellationToken.None);
+        var page = await Search.FindAsync(new EventFilter { After = after, Before = before }, CancellationToken.None);
+        Assert.Empty(page.Positions);
+        Assert.Equal((false, 10), (page.More, page.IndexedTo));
+    }
+
     /// <summary>More than two blocks of the index, kept up in batches of all sizes, by processes that remember nothing.
     /// </summary>
     [Theory]

@@ -49,6 +49,18 @@ public sealed class ReceiptTests : IDisposable
         Assert.Contains("the bytes are others", receipts[1].Error!.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("WRONG_NAME", "test")]
+    [InlineData("WRONG_ENGINE", "builtin")]
+    public async Task So_is_one_that_is_refused_for_a_name_in_it(string code, string engine)
+    {
+        var receipts = await RunAsync(
+            Writing([1, 2, 3]), receipt => receipt.Outputs.Count > 0 ? new Refusal(code, "that is no name") : null);
+
+        Assert.Equal(2, receipts.Count);
+        Assert.Equal(("RECEIPT_REFUSED", engine), (receipts[1].Error!.Code, receipts[1].Engine.Name));
+    }
+
     [Fact]
     public async Task A_receipt_that_comes_too_late_is_followed_by_none()
     {
@@ -149,7 +161,7 @@ public sealed class ReceiptTests : IDisposable
 
             Receipts.Add(issued.Receipt);
             var refusal = judge(issued.Receipt);
-            if (refusal is not { Code: "WRONG_ERROR" or "WRONG_OUTPUT" })
+            if (refusal is not { Code: "WRONG_ERROR" or "WRONG_OUTPUT" or "WRONG_NAME" or "WRONG_ENGINE" })
             {
                 // A worker that went on would hand in another one at once.
                 stop.CancelAfter(TimeSpan.FromMilliseconds(100));

@@ -83,6 +83,7 @@ public static class FindingRules
                     && finding.Claims.Digest == receipt.Claims && finding.Checkpoints >= 0,
                 "WRONG_FINDING",
                 "attempt, worker and claims are those of the receipt")
+            ?? OutputName.Check(finding.Engine)
             ?? Disputed(finding as JobEvent.ReceiptDisputed)
             ?? JobRules.Require(
                 VerificationSummary.IsExact(finding, receipt!.Digest, by),
@@ -134,7 +135,8 @@ public static class FindingRules
     }
 
     /// <summary>What is disputed differs, and is told as it follows from what was found.</summary>
-    private static Refusal? Disputed(JobEvent.ReceiptDisputed? disputed) => disputed is null ? null : JobRules.Require(
+    private static Refusal? Disputed(JobEvent.ReceiptDisputed? disputed) => disputed is null ? null
+        : OutputName.Check(disputed.Found.Outputs.Select(output => output.Name)) ?? JobRules.Require(
         disputed.Differences.Count > 0
             && disputed.Differences.Equals(RunComparison.Differing(disputed.Claims, disputed.Found, disputed.Parting))
             && IsPossible(disputed.Parting),

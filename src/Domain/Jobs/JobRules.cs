@@ -70,6 +70,7 @@ public static class JobRules
                     "WRONG_SEQUENCE",
                     $"the next checkpoint is number {(state.RunOf(fact.By)!.Checkpoint?.Sequence ?? 0) + 1}, and not empty")
                 ?? Require(checkpoint.Fuel is null or >= 0, "WRONG_GUEST", "a guest's fuel is 0 or more")
+                ?? OutputName.Check(checkpoint.Engine)
                 ?? CheckpointRules.Check(
                     state.Saved, state.RunOf(fact.By)!, checkpoint.Attempt, checkpoint.ResumedFrom),
             JobEvent.ReceiptIssued issued => Receipt(state, issued, fact),
@@ -268,8 +269,9 @@ public static class JobRules
             output.Sequence == run.OutputSequence + 1 && output.Sequence <= MaxPartialOutputs,
             "WRONG_SEQUENCE",
             $"the next piece is number {run.OutputSequence + 1}, and {MaxPartialOutputs} is the last")
+        ?? OutputName.Check(output.Name)
         ?? Require(
-            output.Name.Length > 0 && output.Offset == run.OutputEnds.GetValueOrDefault(output.Name)
+            output.Offset == run.OutputEnds.GetValueOrDefault(output.Name)
                 && output.Size > 0 && output.Size <= MaxPartialBytes - output.Offset,
             "WRONG_OFFSET",
             $"the next piece of {output.Name} begins at {run.OutputEnds.GetValueOrDefault(output.Name)}, is not empty, and "

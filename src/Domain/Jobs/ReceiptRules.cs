@@ -14,6 +14,11 @@ internal static class ReceiptRules
             return JobRules.No("WRONG_ERROR", "that a lease was lost is for a node to say: such attempts are not counted");
         }
 
+        if ((OutputName.Check(receipt.Engine) ?? OutputName.Check(receipt.Outputs.Select(output => output.Name))) is { } wrong)
+        {
+            return wrong;
+        }
+
         foreach (var output in receipt.Outputs)
         {
             if (Bytes(output.Name, output.Size, output.Blake3, output.Sha256, output.Text, output.Base64) is { } refusal)

@@ -36,7 +36,7 @@ public sealed record RuleText(string By, string When, string Cause)
             Assigned, $"{Running}; each piece begins where the last of its name ended", Start),
         JobEvent.CheckpointRecorded => new(Assigned, $"{Running}; numbered without a hole", Start),
         JobEvent.ReceiptIssued => new(
-            Assigned, "once, after it started, unless cancelled; outputs that stand in it have their digests", Assignment),
+            Assigned, "once, after it started, unless cancelled; its outputs have names, and those that stand in it their digests", Assignment),
         JobEvent.AttemptEnded => new(
             Node, "when the runs of the attempt came to nothing and another may follow; the outcomes are the verdict",
             "the last receipt, else the assignment"),

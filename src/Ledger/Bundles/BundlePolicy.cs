@@ -40,8 +40,9 @@ public sealed record BundlePolicy
         {
             document = JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = 4, AllowDuplicateProperties = false });
         }
-        catch (JsonException exception)
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
+            // The latter: the name of a member is no text.
             throw new FormatException($"it is no JSON: {exception.Message}", exception);
         }
 
@@ -99,6 +100,20 @@ public sealed record BundlePolicy
         if (logs is not { Count: > 0 })
         {
             throw new FormatException("logs: expected a list of at least one log's key, NAME+HEX+BASE64");
+        }
+
+        for (var i = 0; i < witnesses.Count; i++)
+        {
+            var place = string.Create(CultureInfo.InvariantCulture, $"witnesses[{i}]: expected a public key of its own");
+            if (logs.Find(log => log.Key == witnesses[i].Key) is { } log)
+            {
+                throw new FormatException($"{place}, found that of the log {log.Name}, which is no witness of itself");
+            }
+
+            if (witnesses.FindIndex(witness => witness.Key == witnesses[i].Key) is var other && other < i)
+            {
+                throw new FormatException($"{place}, found that of {witnesses[other].Name}: whoever has two names counts once");
+            }
         }
 
         return quorum > witnesses.Count

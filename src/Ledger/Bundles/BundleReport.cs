@@ -30,6 +30,10 @@ public sealed record BundleReport(
     /// </summary>
     public NoteKey? TrustedKey { get; init; }
 
+    /// <summary>How many lines of signatures under the tree head nobody checked: those by keys that the policy does not name,
+    /// and a second one by one key.</summary>
+    public int UncheckedSignatures { get; init; }
+
     /// <summary>True if everything that a bundle can prove was proven.</summary>
     public bool IsProven => Faults.Count == 0;
 }

@@ -31,11 +31,18 @@ public static class BundleVerifier
         var events = Examine(content, faults.Add, cancellationToken);
         var fold = new BundleFold(StreamId.OfLog(signed?.Head.Origin ?? ""), faults.Add);
         events.ForEach(fold.Take);
-        var (key, cosigned) = signed is { } parsed ? Signers(parsed.Head, parsed.Note, fold.LogKeys, policy, faults.Add) : (null, []);
+        var (key, cosigned, uncheckedLines) = signed is { } parsed
+            ? Signers(parsed.Head, parsed.Note, fold.LogKeys, policy, faults.Add)
+            : (null, [], 0);
         var head = key is null ? null : signed?.Head;
         if (faults.Count == 0)
         {
             Copies(content, events, key!, head!, faults.Add);
+        }
+
+        if (faults.Count == 0 && fold.Registry.Founder.IsDefault)
+        {
+            faults.Add(new BundleFault("missing", "events/", $"the stream {StreamId.Ledger}, which begins with ledger_founded", "none"));
         }
 
         Did? founder = fold.Registry.Founder.IsDefault ? null : fold.Registry.Founder;
@@ -47,6 +54,7 @@ public static class BundleVerifier
 
         return new BundleReport(policy, head, key, cosigned, founder, events.Count, content.Blobs, jobs, faults)
         {
+            UncheckedSignatures = uncheckedLines,
             TrustedKey = key is null ? null : policy.Logs.First(log => Believed(log, head!, fold.LogKeys) == key),
         };
     }
@@ -69,7 +77,7 @@ public static class BundleVerifier
     private static NoteKey? Believed(NoteKey log, TreeHead head, LogKeys? keys) =>
         log.Name != head.Origin ? null : keys?.BelievedBy(log) is { } believed ? believed.For(head.Size) : log;
 
-    private static (NoteKey? Key, IReadOnlyList<VerifiedSignature> Cosigned) Signers(
+    private static (NoteKey? Key, IReadOnlyList<VerifiedSignature> Cosigned, int Unchecked) Signers(
         TreeHead head, SignedNote note, LogKeys? keys, BundlePolicy policy, Action<BundleFault> report)
     {
         void Wrong(string kind, string expected, string found) =>
@@ -81,19 +89,22 @@ public static class BundleVerifier
                 ? $"{head.Origin} with a key to which none of these handed it over"
                 : head.Origin;
             Wrong("untrusted_log", $"one of the logs {string.Join(", ", policy.Logs.Select(log => log.Name))}", handedOver);
-            return (null, []);
+            return (null, [], 0);
         }
 
         if (!note.TryVerify([.. logs, .. policy.Witnesses], out var verified)
-            || verified.FirstOrDefault(one => logs.Contains(one.Key)) is not { } own)
+            || verified.FirstOrDefault(one => logs.Contains(one.Key)) is not { } signer)
         {
             Wrong(
                 "bad_signature", $"a signature by {string.Join(" or ", logs)}, and none that does not hold by a key of the policy",
                 "no such signature");
-            return (null, []);
+            return (null, [], 0);
         }
 
-        var cosigned = verified.Where(one => policy.Witnesses.Contains(one.Key)).ToList();
+        // Whoever has several names counts once, and no log is its own witness.
+        var own = policy.Logs.Concat(logs).Select(log => log.Key).ToHashSet();
+        var cosigned = verified.Where(one => policy.Witnesses.Contains(one.Key) && !own.Contains(one.Key.Key))
+            .DistinctBy(one => one.Key.Key).ToList();
         if (cosigned.Count < policy.Quorum)
         {
             Wrong(
@@ -101,7 +112,7 @@ public static class BundleVerifier
                 $"{cosigned.Count}");
         }
 
-        return (own.Key, cosigned);
+        return (signer.Key, cosigned, note.Signatures.Count - verified.Count);
     }
 
     private static List<BundleEvent> Examine(

@@ -57,6 +57,12 @@ public static class BundleWords
             yield return "Who ought to have run it: the policy names no workers.";
         }
 
+        if (report.UncheckedSignatures is > 0 and var lines)
+        {
+            yield return $"Who made {lines} of the signatures under the tree head: {(lines == 1 ? "it is" : "they are")} by keys that the "
+                + "policy does not name, or a second one by a key, and nobody checked them. What the log holds does not rest on them.";
+        }
+
         var missing = report.Jobs.SelectMany(job => job.MissingBlobs).Distinct().Count();
         if (missing > 0)
         {

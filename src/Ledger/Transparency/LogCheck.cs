@@ -129,10 +129,17 @@ public sealed class LogCheck
         long most, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         SignedHead? before = null;
-        var any = false;
+        var (any, held) = (false, 0L);
         await foreach (var head in LogHeads.ReadAsync(_source, _keys, cancellationToken))
         {
             any = true;
+            if (_heads - held > MostFaults)
+            {
+                // A server may send lines without an end, none of which it would have to sign.
+                Add("wrong_head", LogFiles.Heads, null, $"more than {MostFaults} lines are none of the log's tree heads, and the rest was not read");
+                yield break;
+            }
+
             _heads++;
             if (head is null)
             {
@@ -154,6 +161,7 @@ public sealed class LogCheck
             else
             {
                 before = head;
+                held++;
                 yield return head;
             }
         }

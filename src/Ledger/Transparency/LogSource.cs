@@ -35,10 +35,16 @@ public sealed class DirectoryLogSource(string directory) : ILogSource
     }
 }
 
-/// <summary>A log's files on a web server, which is not trusted.</summary>
+/// <summary>A log's files on a web server, which is not trusted: one that is too slow is given up.</summary>
 /// <param name="url">With a slash at its end.</param>
-public sealed class HttpLogSource(HttpClient client, Uri url) : ILogSource
+/// <param name="patience">How long a file may keep its reader waiting beyond <see cref="MinBytesPerSecond"/>; null: 30 s.</param>
+public sealed class HttpLogSource(HttpClient client, Uri url, TimeSpan? patience = null) : ILogSource
 {
+    /// <summary>What a server sends at least, in the mean over a file.</summary>
+    public const int MinBytesPerSecond = 4096;
+
+    private readonly TimeSpan _patience = patience ?? TimeSpan.FromSeconds(30);
+
     public string Name => url.ToString();
 
     public async Task<Stream?> OpenAsync(string path, CancellationToken cancellationToken)
@@ -59,7 +65,7 @@ public sealed class HttpLogSource(HttpClient client, Uri url) : ILogSource
                 throw new IOException($"{new Uri(url, path)} answered {(int)answer.StatusCode}.");
             }
 
-            return await answer.Content.ReadAsStreamAsync(cancellationToken);
+            return new PatientStream(await answer.Content.ReadAsStreamAsync(cancellationToken), new Uri(url, path), _patience);
         }
         catch (HttpRequestException failure)
         {

@@ -19,7 +19,7 @@ public sealed class EventSearch(NpgsqlDataSource database)
         // One view of the index, however it grows meanwhile.
         await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken);
         var indexed = await IndexedToAsync(connection, cancellationToken);
-        var (first, last) = (Math.Max(filter.After, 0) + 1, Math.Min(filter.Before - 1, indexed));
+        var (first, last) = (Math.Clamp(filter.After, 0, indexed) + 1, Math.Min(Math.Max(filter.Before, 1) - 1, indexed));
         var found = first > last
             ? []
             : await new EventWalk(connection, filter, first, last, cancellationToken).FindAsync();

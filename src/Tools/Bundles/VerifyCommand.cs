@@ -130,6 +130,7 @@ internal static class VerifyCommand
             ["witness"] = one.Key.ToString(),
             ["time"] = Time(one),
         })]),
+        ["unchecked_signatures"] = report.UncheckedSignatures,
         ["founder"] = report.Founder?.ToString(),
         ["events"] = report.Events,
         ["blobs"] = Names.List(report.Blobs.Select(blob => blob.Blake3.ToString())),

@@ -51,6 +51,12 @@ internal sealed record NodeLogConfig
             }
         }
 
+        foreach (var same in witnesses.GroupBy(witness => witness.Key.Key).Where(same => same.Count() > 1))
+        {
+            log.Fault(
+                "witnesses", $"expected witnesses with keys of their own, found one key of {string.Join(" and ", same.Select(one => one.Url))}");
+        }
+
         var config = new NodeLogConfig
         {
             Enabled = log.Flag("enabled", defaults.Enabled),

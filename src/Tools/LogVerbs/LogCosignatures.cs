@@ -26,8 +26,16 @@ internal sealed record LogCosignatures(IReadOnlyList<VerifiedSignature> Verified
         var witnesses = new List<NoteKey>();
         foreach (var given in call.Get(Witnesses) ?? [])
         {
-            witnesses.Add(NoteKey.TryParse(given, out var key) && key!.Type == NoteKeyType.Cosignature ? key : throw new CommandFailure(
-                ExitCodes.Usage, $"--witness: expected a witness's key, NAME+HEX+BASE64, found '{SafeText.Cut(given, 80)}'."));
+            var witness = NoteKey.TryParse(given, out var key) && key!.Type == NoteKeyType.Cosignature ? key : throw new CommandFailure(
+                ExitCodes.Usage, $"--witness: expected a witness's key, NAME+HEX+BASE64, found '{SafeText.Cut(given, 80)}'.");
+            if (witnesses.Prepend(log).FirstOrDefault(one => one.Key == witness.Key && one != witness) is { } other)
+            {
+                throw new CommandFailure(
+                    ExitCodes.Usage, $"--witness: {witness.Name} has the public key of {other.Name}: expected witnesses with keys of "
+                    + "their own, which the log has not either.");
+            }
+
+            witnesses.Add(witness);
         }
 
         if (!head.Note.TryVerify([log, .. witnesses], out var verified))

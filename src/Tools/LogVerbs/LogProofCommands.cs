@@ -269,12 +269,12 @@ internal static class LogProofCommands
                 ExitCodes.Failed, $"{what} has {entries} entries, and the log has published {published.Head.Size}.");
     }
 
+    /// <summary>No more than a proof, or a head, may have and one byte, which makes it none.</summary>
     private static async Task<byte[]> ReadAsync(Call call, string file)
     {
         await using var stream = InputFile.OpenOrInput(file);
-        using var memory = new MemoryStream();
-        await stream.CopyToAsync(memory, call.Stop);
-        return memory.ToArray();
+        var bytes = new byte[LogProof.MaxBytes + 1];
+        return bytes[..await stream.ReadAtLeastAsync(bytes, bytes.Length, throwOnEndOfStream: false, call.Stop)];
     }
 
     private static Argument<string> NewHead(string name, string description) => new(name) { Description = description };

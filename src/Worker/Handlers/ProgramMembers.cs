@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using MeshLedger.Crypto;
 using MeshLedger.Domain.Documents;
+using MeshLedger.Domain.Jobs;
 using MeshLedger.Machines;
 
 namespace MeshLedger.Worker.Handlers;
@@ -186,6 +187,10 @@ internal static class ProgramMembers
             if (!paths[i].StartsWith('/') || paths[i].Length < 2 || paths[i].Split('/').Contains(".."))
             {
                 reader.Fault($"{DataPointer}/files/{i}", "an absolute path without '..'", $"'{paths[i]}'");
+            }
+            else if (!OutputName.IsLegal($"files{paths[i]}"))
+            {
+                reader.Fault($"{DataPointer}/files/{i}", $"a path that an output can be called after: {OutputName.Expected}", "another");
             }
             else if (paths.Take(i).Contains(paths[i]))
             {

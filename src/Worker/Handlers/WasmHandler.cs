@@ -25,8 +25,6 @@ internal sealed class WasmHandler(HandlerOptions options, TimeProvider time) : I
     /// <summary>The most files that one run may leave.</summary>
     private const int MaxOutputs = 256;
 
-    private const int MaxOutputNameBytes = 1024;
-
     // The decoded module, its code and the engine.
     private const long EngineMb = 64;
     private const long CodeOfModule = 8;
@@ -218,7 +216,7 @@ internal sealed class WasmHandler(HandlerOptions options, TimeProvider time) : I
         return result with
         {
             Error = hasEnded
-                ? WasmOutcome.Of(program.ExitCode ?? 0, files, payload, MaxOutputs, MaxOutputNameBytes)
+                ? WasmOutcome.Of(program.ExitCode ?? 0, files, payload, MaxOutputs)
                 : WasmOutcome.Of(program.Trap!, payload, limit),
             ExitCode = program.ExitCode,
             Outputs = OutputsOf(program, files, payload),
@@ -242,8 +240,8 @@ internal sealed class WasmHandler(HandlerOptions options, TimeProvider time) : I
         [
             new("stdout", program.StandardOutput, isCut && program.StandardOutput.Length >= most),
             new("stderr", program.StandardError, isCut && program.StandardError.Length >= most),
-            .. files.Take(MaxOutputs).Select(file => new OperationOutput(
-                $"files/out/{file.Path}", file.Content[..Math.Min(file.Content.Length, most)], file.Content.Length > most)),
+            .. files.Where(file => OutputName.IsLegal(WasmOutcome.NameOf(file))).Take(MaxOutputs).Select(file => new OperationOutput(
+                WasmOutcome.NameOf(file), file.Content[..Math.Min(file.Content.Length, most)], file.Content.Length > most)),
         ];
         if (program.Result is { } value)
         {

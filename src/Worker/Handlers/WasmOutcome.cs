@@ -1,5 +1,5 @@
 using System.Globalization;
-using System.Text;
+using MeshLedger.Domain.Jobs;
 using MeshLedger.Wasm;
 using MeshLedger.Wasm.Wasi;
 
@@ -11,9 +11,12 @@ internal static class WasmOutcome
     private const int MaxFrames = 12;
     private const int MaxNamed = 5;
 
+    /// <summary>What the output is called that is a file under /out.</summary>
+    public static string NameOf(GuestOutput file) => NameOf(file.Path);
+
     /// <summary>Of a guest that ended by itself: only exit code 0 with all of its files is success.</summary>
     public static OperationError? Of(
-        int exitCode, IReadOnlyList<GuestOutput> files, WasmPayload payload, int mostFiles, int mostNameBytes)
+        int exitCode, IReadOnlyList<GuestOutput> files, WasmPayload payload, int mostFiles)
     {
         if (exitCode != 0)
         {
@@ -26,12 +29,12 @@ internal static class WasmOutcome
             return Failure("TOO_MANY_OUTPUTS", $"The program left {files.Count} files under /out; {mostFiles} may be there.");
         }
 
-        if (files.FirstOrDefault(file => file.Path.Any(char.IsControl)
-            || Encoding.UTF8.GetByteCount(file.Path) > mostNameBytes) is { } odd)
+        if (files.FirstOrDefault(file => !OutputName.IsLegal(NameOf(file))) is { } odd)
         {
             return Failure(
                 "WRONG_OUTPUT_NAME",
-                $"The name of a file under /out has controls or more than {mostNameBytes} bytes: '{AttemptRunner.Clean(odd.Path)}'.");
+                $"The program left a file under /out that no output can be called after: '{AttemptRunner.Clean(odd.Path)}'. "
+                    + $"Expected {OutputName.Expected}, in all of '{NameOf("NAME")}'.");
         }
 
         var there = files.Select(file => $"/out/{file.Path}").ToHashSet(StringComparer.Ordinal);
@@ -66,6 +69,8 @@ internal static class WasmOutcome
     private static string Trace(TrapException trap) => trap.BackTrace.IsDefaultOrEmpty
         ? "."
         : $", in {string.Join(" < ", trap.BackTrace.Take(MaxFrames))}{(trap.BackTrace.Length > MaxFrames ? " < ..." : ".")}";
+
+    private static string NameOf(string path) => $"files/out/{path}";
 
     private static OperationError Failure(string code, string message, bool recoverable = false) =>
         new(code, message, "execution", recoverable);

@@ -44,6 +44,11 @@ public sealed class FindingTests
         ("WRONG_FINDING", Ended, Parting(parting => parting with { Found = new FoundState(9, Blake3.Hash("x"u8), 1) })),
         ("WRONG_FINDING", Ended, Parting(parting => parting with { From = parting.From! with { Fuel = -1 } })),
         ("WRONG_FINDING", Ended, Parting(parting => parting with { To = parting.From, From = null, Found = SameAs(parting.From!) })),
+        ("WRONG_ENGINE", Ended, Verified(body => body with { Engine = new EngineName("\u001b[2J", "1") })),
+        ("WRONG_NAME", Ended, Disputed(body => body with
+        {
+            Found = body.Found with { Outputs = [new ClaimedOutput("x\nproven", 1, Blake3.Hash("x"u8), Digest.OfBytes("x"u8), false)] },
+        })),
         ("WRONG_SUMMARY", Ended, Verified(body => body with { Summary = "" })),
         ("WRONG_SUMMARY", Ended, Verified(body => body with { Summary = " " + body.Summary })),
         ("WRONG_SUMMARY", Ended, Verified(body => body with { Summary = body.Summary.Replace("payload\"", "payLoad\"", StringComparison.Ordinal) })),

@@ -100,7 +100,24 @@ public sealed partial class RuleCodeTests
         ("WRONG_PROGRESS", JobSpec.Executing, JobSpec.Progress(1, 10_001)),
         ("WRONG_PROGRESS", JobSpec.Executing, JobSpec.Progress(1, 1).Changed<JobEvent.ProgressReported>(body => body with { EtaMs = -1 })),
         ("WRONG_OFFSET", JobSpec.Executing, JobSpec.Output(1, "log", 1, "x")),
-        ("WRONG_OFFSET", JobSpec.Executing, JobSpec.Output(1, "", 0, "x")),
+        ("WRONG_NAME", JobSpec.Executing, JobSpec.Output(1, "", 0, "x")),
+        ("WRONG_NAME", JobSpec.Executing, JobSpec.Output(1, "a\u001b[2J", 0, "x")),
+        ("WRONG_NAME", JobSpec.Executing, Output(output => output with { Name = "" })),
+        ("WRONG_NAME", JobSpec.Executing, Output(output => output with { Name = "x\nproven" })),
+        ("WRONG_NAME", JobSpec.Executing, Output(output => output with { Name = "x\u007f" })),
+        ("WRONG_NAME", JobSpec.Executing, Output(output => output with { Name = "x\u0085" })),
+        ("WRONG_NAME", JobSpec.Executing, Output(output => output with { Name = "x\u202e" })),
+        ("WRONG_NAME", JobSpec.Executing, Output(output => output with { Name = "x\u2066" })),
+        ("WRONG_NAME", JobSpec.Executing, Output(output => output with { Name = "/tmp/x" })),
+        ("WRONG_NAME", JobSpec.Executing, Output(output => output with { Name = "files/../../x" })),
+        ("WRONG_NAME", JobSpec.Executing, Output(output => output with { Name = new string('é', OutputName.MaxBytes / 2) + "e" })),
+        ("WRONG_NAME", JobSpec.Executing, Told(receipt => receipt with { Outputs = [receipt.Outputs[0], receipt.Outputs[0]] })),
+        ("WRONG_ENGINE", JobSpec.Executing, Told(receipt => receipt with { Engine = new EngineName("", "1") })),
+        ("WRONG_ENGINE", JobSpec.Executing, Told(receipt => receipt with { Engine = new EngineName("e", "") })),
+        ("WRONG_ENGINE", JobSpec.Executing, Told(receipt => receipt with { Engine = new EngineName("e\u001b[2J", "1") })),
+        ("WRONG_ENGINE", JobSpec.Executing, Told(receipt => receipt with { Engine = new EngineName("e", "1\nproven") })),
+        ("WRONG_ENGINE", JobSpec.Executing, Told(receipt => receipt with { Engine = new EngineName(new string('e', 256), "1") })),
+        ("WRONG_ENGINE", JobSpec.Executing, JobSpec.Checkpoint(1).Changed<JobEvent.CheckpointRecorded>(body => body with { Engine = new EngineName("\n", "1") })),
         ("WRONG_OFFSET", [.. JobSpec.Executing, JobSpec.Output(1, "log", 0, "x")], JobSpec.Output(2, "log", 0, "y")),
         ("WRONG_OFFSET", JobSpec.Executing, Piece(body => body with { Text = null, Size = JobRules.MaxPartialBytes + 1 })),
         ("WRONG_OUTPUT", JobSpec.Executing, Piece(body => body with { Text = "y" })),
@@ -162,10 +179,17 @@ public sealed partial class RuleCodeTests
         }
     }
 
+    [Theory]
+    [InlineData("stdout")]
+    [InlineData("files/out/a b/..c")]
+    [InlineData("files/tmp//größe ﷺ.txt")]
+    public void An_output_may_be_called_what_a_file_is_called(string name) =>
+        Assert.Null(JobSpec.Given(JobSpec.Executing).WhenSaid(Output(output => output with { Name = name })).Refusal);
+
     [Fact]
     public void No_rule_is_without_one()
     {
-        var written = new[] { "Jobs/JobRules.cs", "Jobs/SettlementRules.cs", "Jobs/ReceiptRules.cs", "Jobs/GuestAccount.cs", "Jobs/Checkpoints.cs", "Jobs/FindingRules.cs", "Jobs/JobSubmission.cs", "Nodes/Registry.cs", "Federations/FederationBook.cs", "Aid/AidBoard.cs", "Accounts/Account.cs" }
+        var written = new[] { "Jobs/JobRules.cs", "Jobs/SettlementRules.cs", "Jobs/ReceiptRules.cs", "Jobs/OutputName.cs", "Jobs/GuestAccount.cs", "Jobs/Checkpoints.cs", "Jobs/FindingRules.cs", "Jobs/JobSubmission.cs", "Nodes/Registry.cs", "Federations/FederationBook.cs", "Aid/AidBoard.cs", "Accounts/Account.cs" }
             .SelectMany(file => Code().Matches(File.ReadAllText(Path.Combine(JobDocumentSamples.Root, "src", "Domain", file))))
             .Select(match => match.Groups[1].Value).ToHashSet();
         Assert.True(written.Count > 50);
@@ -220,6 +244,9 @@ public sealed partial class RuleCodeTests
         {
             Receipt = body.Receipt with { Outputs = [change(body.Receipt.Outputs[0])] },
         });
+
+    private static Said Told(Func<Receipt, Receipt> change) => JobSpec.Receipt(null).Changed<JobEvent.ReceiptIssued>(
+        body => body with { Receipt = change(body.Receipt) });
 
     private static Said Attested(Func<Attestation, Attestation> change) => JobSpec.Receipt(null) with
     {

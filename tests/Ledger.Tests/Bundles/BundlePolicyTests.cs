@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using MeshLedger.Crypto;
 using MeshLedger.Ledger.Bundles;
 
 namespace MeshLedger.Ledger.Tests.Bundles;
@@ -35,6 +36,11 @@ public sealed class BundlePolicyTests
     [InlineData("""{"logs":["\\ud800"]}""", "logs[0]: expected")]
     [InlineData("""{"logs":["LOG"],"logs":["LOG"]}""", "no JSON")]
     [InlineData("""{"logs":["LOG"],"witnesses":["LOG"]}""", "witnesses[0]: expected a witness's key")]
+    [InlineData("""{"logs":["LOG"],"witnesses":["WITNESS","ALIAS"]}""", "witnesses[1]: expected a public key of its own, found that of witness.example/w1")]
+    [InlineData("""{"logs":["LOG"],"witnesses":["ITSELF"]}""", "witnesses[0]: expected a public key of its own, found that of the log example.com/foo")]
+    [InlineData("""{"logs":["LOG"],"\\ud800":1}""", "no JSON")]
+    [InlineData("""{"logs":["LOG"],"submitters":null}""", "submitters: expected a list")]
+    [InlineData("""{"logs":["LOG"],"submitters":[],"submitters":[]}""", "no JSON")]
     [InlineData("""{"logs":["LOG"],"quorum":1}""", "quorum: expected at most 0")]
     [InlineData("""{"logs":["LOG"],"quorum":-1}""", "quorum: expected a number")]
     [InlineData("""{"logs":["LOG"],"quorum":"1"}""", "quorum: expected a number")]
@@ -46,6 +52,8 @@ public sealed class BundlePolicyTests
     public void What_is_no_policy_is_refused_with_its_place(string json, string reason)
     {
         var text = json.Replace("LOG", Log, StringComparison.Ordinal).Replace("WITNESS", Witness, StringComparison.Ordinal)
+            .Replace("ALIAS", NameOf(Witness, "alias.example"), StringComparison.Ordinal)
+            .Replace("ITSELF", NameOf(Log, "alias.example"), StringComparison.Ordinal)
             .Replace("\\\\", "\\", StringComparison.Ordinal);
         var fault = Assert.Throws<FormatException>(() => Parse(text));
         Assert.Contains(reason, fault.Message, StringComparison.Ordinal);
@@ -65,6 +73,10 @@ public sealed class BundlePolicyTests
         var example = page[(page.IndexOf("```json", StringComparison.Ordinal) + "```json".Length)..];
         Assert.Equal(1, Parse(example[..example.IndexOf("```", StringComparison.Ordinal)]).Quorum);
     }
+
+    /// <summary>The same public key as a witness's, under another name.</summary>
+    private static string NameOf(string key, string name) =>
+        new NoteKey(name, NoteKeyType.Cosignature, NoteKey.Parse(key).Key).ToString();
 
     private static BundlePolicy Parse(string json) => BundlePolicy.Parse(Encoding.UTF8.GetBytes(json));
 }

@@ -102,9 +102,14 @@ public sealed class SecondVerifierTests(BundleFixture fixture, ITestOutputHelper
         }
     }
 
-    private async Task<(int ExitCode, string Output)?> RunAsync(byte[] bundle, string policy)
+    private Task<(int ExitCode, string Output)?> RunAsync(byte[] bundle, string policy) =>
+        RunAsync(bundle, policy, _home, output);
+
+    /// <returns>Null where it cannot be run.</returns>
+    internal static async Task<(int ExitCode, string Output)?> RunAsync(
+        byte[] bundle, string policy, string home, ITestOutputHelper output)
     {
-        var (bundleFile, policyFile) = (Path.Combine(_home, "bundle.tar"), Path.Combine(_home, "policy.json"));
+        var (bundleFile, policyFile) = (Path.Combine(home, "bundle.tar"), Path.Combine(home, "policy.json"));
         await File.WriteAllBytesAsync(bundleFile, bundle);
         await File.WriteAllTextAsync(policyFile, policy);
         var script = Path.Combine(Root(), "examples", "verify-bundle", "verify-bundle.mjs");

@@ -182,6 +182,20 @@ public sealed class WasmHandlerTests : IDisposable
         Assert.StartsWith("The module cannot run: magic header not detected", result.Error.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("pri\nes.txt")]
+    [InlineData("pri\u202e.txt")]
+    public async Task A_file_that_no_output_can_be_called_after_fails_the_run_and_says_so(string name)
+    {
+        var bytes = await File.ReadAllBytesAsync(Path.Combine(Guests, "primes.wasm"));
+        System.Text.Encoding.UTF8.GetBytes($"/out/{name}").CopyTo(bytes, bytes.AsSpan().IndexOf("/out/primes.txt"u8));
+        var program = await _blobs.AddBytesAsync(bytes, CancellationToken.None);
+        var result = await Job(program, ", \"args\": [\"1000\"]").RunAsync(Handler(Tier.Compiled));
+        Assert.Equal("WRONG_OUTPUT_NAME", result.Error!.Code);
+        Assert.Contains("without controls", result.Error.Message, StringComparison.Ordinal);
+        Assert.Equal(["stdout", "stderr"], result.Outputs.Select(output => output.Name));
+    }
+
     [Fact]
     public async Task What_a_program_writes_is_heard_while_it_runs_and_cancelling_ends_it()
     {

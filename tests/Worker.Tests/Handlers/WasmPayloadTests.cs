@@ -87,6 +87,7 @@ public sealed class WasmPayloadTests : IDisposable
     [InlineData(", \"inputs\": [{\"path\": \"/in/a\", \"hash\": \"HASH\", \"mode\": 1}]", "/inputs/0/mode: expected none but")]
     [InlineData(", \"inputs\": [5]", "/inputs/0: expected an object")]
     [InlineData(", \"files\": [\"/tmp/x\"]", "/files/0: expected a path under /out/")]
+    [InlineData(", \"files\": [\"/out/x\\u001b[2J\"]", "/files/0: expected a path that an output can be called after")]
     public async Task What_cannot_be_is_named_with_its_place_and_what_was_expected(string more, string said)
     {
         Read(more.Replace("HASH", Hash, StringComparison.Ordinal), out var faults);
