@@ -263,7 +263,7 @@ internal sealed class VectorStory
         var stream = StreamId.OfLog(first.Name);
         var changed = LogEvent.Change(first, keys[0], keys[1]);
         var handed = Say(Actors.Node, changed, null, stream);
-        Say(Actors.SecondNode, LogEvent.Change(NoteKey.Parse(changed.To), null, keys[2]), handed, stream);
+        Say(Actors.Node, LogEvent.Change(NoteKey.Parse(changed.To), null, keys[2]), handed, stream);
     }
 
     private void End()
