@@ -178,7 +178,7 @@ public sealed class BundleTests
         var target = Path.Combine(node.Home, "out.tar");
         var refused = await node.RunAsync("export", "unseen-job-0001", "-o", target);
         refused.With(1);
-        Assert.Contains("It is published while a node runs (meshledger up).", refused.Errors, StringComparison.Ordinal);
+        Assert.Contains(": a node (meshledger up) publishes it at its next start", refused.Errors, StringComparison.Ordinal);
         Assert.False(File.Exists(target));
         await node.StartAsync();
         await Meshledger.UntilAsync(() => !File.ReadAllBytes(head).AsSpan().SequenceEqual(first), "the latest tree head");
