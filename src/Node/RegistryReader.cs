@@ -24,16 +24,9 @@ public static class RegistryReader
 
     internal static void Take(Registry registry, Domain.Events.RecordedEvent recorded)
     {
-        if (registry.Knows(recorded))
-        {
-            return;
-        }
-
-        if (registry.Check(recorded.Statement, recorded.Statement.Body, recorded.Version) is { } refusal)
+        if (registry.Take(recorded) is { } refusal)
         {
             throw JobEntry.NeverWritten(recorded, refusal);
         }
-
-        registry.Apply(recorded);
     }
 }

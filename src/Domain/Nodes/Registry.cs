@@ -16,6 +16,7 @@ public sealed class Registry : IAuthority
     private readonly ConcurrentDictionary<Digest, WorkerRegistration> _registrations = new();
     private readonly ConcurrentDictionary<Did, WorkerHistory> _workers = new();
     private readonly ConcurrentDictionary<StreamId, long> _versions = new();
+    private readonly Lock _taking = new(); // Held by whoever changes anything.
 
     /// <summary>The key that founded the ledger; default while it is empty.</summary>
     public Did Founder { get; private set; }
@@ -78,6 +79,28 @@ public sealed class Registry : IAuthority
         recorded.Statement.Body is not (NodeEvent or WorkerEvent or FederationEvent or AidEvent or LogEvent)
         || recorded.Version <= _versions.GetValueOrDefault(recorded.Statement.Stream);
 
+    /// <summary>Judges an event that the ledger holds, and takes it in, unless it was before. Of several who take in the same
+    /// event at once, none comes back before it is there.</summary>
+    /// <returns>Why it may not stand where it stands; null if it may.</returns>
+    public Refusal? Take(RecordedEvent recorded)
+    {
+        lock (_taking)
+        {
+            if (Knows(recorded))
+            {
+                return null;
+            }
+
+            if (Check(recorded.Statement, recorded.Statement.Body, recorded.Version) is { } refusal)
+            {
+                return refusal;
+            }
+
+            Apply(recorded);
+            return null;
+        }
+    }
+
     /// <summary>Takes in an event that was checked; a second time, it changes nothing. Events of other streams change
     /// nothing at all.</summary>
     public void Apply(RecordedEvent recorded) =>
@@ -86,12 +109,23 @@ public sealed class Registry : IAuthority
     /// <inheritdoc cref="Apply(RecordedEvent)"/>
     public void Apply(Statement statement, LedgerEvent body, long version, long position)
     {
-        if (body is not (NodeEvent or WorkerEvent or FederationEvent or AidEvent or LogEvent)
-            || !Advance(statement.Stream, version))
+        lock (_taking)
         {
-            return;
-        }
+            if (body is not (NodeEvent or WorkerEvent or FederationEvent or AidEvent or LogEvent)
+                || version <= _versions.GetValueOrDefault(statement.Stream))
+            {
+                return;
+            }
 
+            Change(statement, body, position);
+
+            // Last: who is told that an event is known finds what it says.
+            _versions[statement.Stream] = version;
+        }
+    }
+
+    private void Change(Statement statement, LedgerEvent body, long position)
+    {
         switch (body)
         {
             case NodeEvent.Founded:
@@ -158,23 +192,5 @@ public sealed class Registry : IAuthority
                 ? null
                 : new Refusal("NOT_THE_WORKER", "only a worker or its owner may say this"),
         };
-    }
-
-    /// <summary>True for the stream's next event; false for one that was taken in before.</summary>
-    private bool Advance(StreamId stream, long version)
-    {
-        while (true)
-        {
-            var known = _versions.GetOrAdd(stream, 0);
-            if (version <= known)
-            {
-                return false;
-            }
-
-            if (_versions.TryUpdate(stream, version, known))
-            {
-                return true;
-            }
-        }
     }
 }

@@ -4,6 +4,7 @@ using MeshLedger.Domain.Events;
 using MeshLedger.Domain.Jobs;
 using MeshLedger.Domain.Nodes;
 using MeshLedger.Domain.Tests.Events;
+using MeshLedger.Domain.Workers;
 
 namespace MeshLedger.Domain.Tests.Nodes;
 
@@ -42,6 +43,40 @@ public sealed class RegistryTests
         Refused("WRONG_STREAM", body, Actors.Node, stream, 1);
         Refused("WRONG_STREAM", body, Actors.Node, stream, 3);
         Refused("WRONG_STREAM", body, Actors.Node, StreamId.OfNode(Actors.Node.Did), 2);
+    }
+
+    /// <summary>A node that registers a worker takes that in itself, and follows the log that holds it.</summary>
+    [Fact]
+    public void Of_two_who_take_in_one_event_at_once_both_find_it_when_they_come_back()
+    {
+        const int Rounds = 20_000;
+        var facts = new WorkerEvent.Registered(
+            "worker", null, "1.0.0", ["system.echo"], [], [], [], [], new WorkerResources(1, 1, 1, 1), false, 1);
+        var told = Enumerable.Range(0, Rounds).Select(i =>
+        {
+            var by = SigningKey.FromSeed([.. BitConverter.GetBytes(i), .. new byte[28]]).Did;
+            return EventCodec.State(facts, by, null, StreamId.OfWorker(by), EventId.New(Actors.Time), Actors.Time);
+        }).ToArray();
+        var missed = 0;
+        using var together = new Barrier(2);
+        void TakeAll()
+        {
+            foreach (var statement in told)
+            {
+                together.SignalAndWait();
+                _registry.Apply(statement, facts, 1, 100);
+                if (_registry.Registration(statement.Digest) is null)
+                {
+                    Interlocked.Increment(ref missed);
+                }
+            }
+        }
+
+        var other = new Thread(TakeAll);
+        other.Start();
+        TakeAll();
+        other.Join();
+        Assert.Equal(0, missed);
     }
 
     [Fact]
